@@ -1,0 +1,70 @@
+#include "common/process.h"
+
+#include "common/cleanup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- groups and signals ---- */
+
+bool hx_kill_group(pid_t pgid, int signo) {
+    if (pgid <= 1)
+        return false;
+    return kill(-pgid, signo) == 0 || errno == EPERM;
+}
+
+bool hx_group_alive(pid_t pgid) {
+    return hx_kill_group(pgid, 0);
+}
+
+const char *hx_signal_name(int signo) {
+    /* A few buffers by turns, so that one line can name two signals. */
+    static _Thread_local char names[4][16];
+    static _Thread_local unsigned turn;
+    char *name = names[turn++ % 4];
+    const char *known = sigabbrev_np(signo);
+    if (known)
+        snprintf(name, sizeof(names[0]), "SIG%s", known);
+    else
+        snprintf(name, sizeof(names[0]), "SIG%d", signo);
+    return name;
+}
+
+/* ---- names of the machine ---- */
+
+/* Reads 32 hex digits, dashes between them skipped. */
+static int read_id(const char *path, char out[33]) {
+    char text[64], id[33];
+    size_t n = 0;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    ssize_t len = read(fd, text, sizeof(text));
+    if (len < 0)
+        return -errno;
+    for (ssize_t i = 0; i < len && text[i] != '\n'; i++) {
+        if (text[i] == '-')
+            continue;
+        if (n == 32 || !isxdigit((unsigned char)text[i]))
+            return -EINVAL;
+        id[n++] = (char)tolower((unsigned char)text[i]);
+    }
+    if (n != 32)
+        return -EINVAL;
+    id[n] = '\0';
+    memcpy(out, id, sizeof(id));
+    return 0;
+}
+
+/* The file may be empty, or say "uninitialized", as well as be missing: machine-id(5). */
+int hx_machine_id(char out[33]) {
+    return read_id("/etc/machine-id", out) == 0 ? 0 : hx_boot_id(out);
+}
+
+int hx_boot_id(char out[33]) {
+    return read_id("/proc/sys/kernel/random/boot_id", out);
+}

@@ -1,0 +1,42 @@
+/* Starting and naming other processes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct hx_spawn {
+    const char *const *argv;   /* argv[0] is the path to execute (no PATH search) */
+    const char *const *envp;   /* the whole environment; NULL: ours */
+    int fd_in, fd_out, fd_err; /* become 0, 1, 2; -1: /dev/null for 0 and 1, ours for 2 */
+    const int *keep; /* further descriptors to hand over, at numbers 3, 4, … in this order; -1 leaves a hole */
+    size_t keep_count;
+    bool new_group;   /* its own process group */
+    int death_signal; /* PR_SET_PDEATHSIG, 0: none; the child gives up if we died before it was set */
+    bool no_new_privs;
+    bool no_core;         /* RLIMIT_CORE 0 */
+    const char *cwd;      /* NULL: ours */
+    int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
+};
+
+/* Starts a process: vfork, then signals and mask reset, everything from number 3 on that isn't in keep closed, exec.
+ * 0 and *ret_pid, or the negative errno of vfork, setpgid, chdir, dup or execve (ENOENT, EACCES, E2BIG …); the failed
+ * child was waited for then, and *publish_pid is 0 again. */
+int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid);
+
+/* Sends signo to the whole group; true if there was anyone to send it to. False for pgid <= 1: never everybody, nor us. */
+bool hx_kill_group(pid_t pgid, int signo);
+/* True while any process is in the group; one that ended counts until it was waited for. */
+bool hx_group_alive(pid_t pgid);
+
+/* Pids of our direct children (/proc/self/task/.../children), at most max of them. Returns how many, or -errno. */
+int hx_children(pid_t *ret_pids, size_t max);
+
+/* The name of a signal for people and error codes: "SIGSEGV"; "SIG34" for those without a name. Static or thread-local. */
+const char *hx_signal_name(int signo);
+
+/* "d41d8c…": /etc/machine-id, or the boot id where there is none; 32 hex digits. 0 or -errno. */
+int hx_machine_id(char out[33]);
+/* /proc/sys/kernel/random/boot_id without dashes. */
+int hx_boot_id(char out[33]);

@@ -1,0 +1,76 @@
+/* Configuration from one table (lib/config/table.c): every key with its type, default, range, secrecy and help. The file parser,
+ * the environment, every check, --show-config, the --help of all programs and docs/configuration.md come from it. */
+#pragma once
+
+#include "common/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hx_config;
+
+/* One for each row of the table, in its order. */
+enum hx_key {
+    HX_SERVICE_ENVIRONMENT, /* string, one of local dev test staging production */
+    HX_SERVICE_VERSION,     /* string */
+    HX_SERVICE_INSTANCE,    /* string: the unit's instance name, default "main": fleets on one host are told apart by it */
+    HX_POSTGRES_HOST, HX_POSTGRES_PORT, HX_POSTGRES_USER, HX_POSTGRES_PASSWORD, HX_POSTGRES_DBNAME, HX_POSTGRES_SSLMODE,
+    HX_POSTGRES_POOL, HX_POSTGRES_POOL_OVERFLOW, HX_POSTGRES_TIMEOUT,
+    HX_POSTGRES_PREPARED_STATEMENTS, /* bool */
+    HX_KAFKA_BROKERS, HX_KAFKA_TOPIC_PREFIX, HX_KAFKA_PARTITIONS, HX_KAFKA_REPLICATION_FACTOR,
+    HX_KAFKA_PROPERTIES, /* list of strings */
+    HX_KAFKA_FOREIGN,    /* bool ("on"/"off") */
+    HX_SUPERVISOR_WORKERS, HX_SUPERVISOR_DRAIN_TIMEOUT, HX_SUPERVISOR_RESTART_BACKOFF_MAX, HX_SUPERVISOR_CONTROL_SOCKET,
+    HX_SUPERVISOR_SCHEDULERS, /* integer, default 1 */
+    HX_WORKER_SLOTS, HX_WORKER_LEASE,
+    HX_WORKER_BATCH,          /* integer, default 1000: jobs a claim takes at most */
+    HX_SCHEDULER_RETENTION,
+    HX_API_LISTEN, HX_API_AUTH,
+    HX_JOBS_MAX_ATTEMPTS, HX_JOBS_TIMEOUT, HX_JOBS_BACKOFF_BASE, HX_JOBS_BACKOFF_MAX, HX_JOBS_KILL_GRACE, HX_JOBS_MAX_CRASHES,
+    HX_JOBS_MAX_PAYLOAD,      /* size */
+    HX_LOG_FORMAT_KEY, HX_LOG_LEVEL_KEY, HX_LOG_HEARTBEAT,
+    HX_REDIS_URL, HX_QDRANT_URL, HX_GCS_ENDPOINT, /* environment only; probed by readiness where set */
+    HX_KEYS
+};
+
+/* One entry of `handlers`. Unset numbers are -1. */
+struct hx_handler_config {
+    const char *type;
+    const char *queue;             /* "default" unless set */
+    const char *const *exec;       /* NULL-terminated argv, or NULL */
+    const char *url, *secret_file; /* or NULL */
+    int64_t timeout_ms, backoff_base_ms, backoff_max_ms;
+    int max_attempts, concurrency;
+    int64_t memory_max, tasks_max;
+    double cpu_max;                /* cores; -1 unset */
+};
+
+struct hx_config_error {
+    char message[512]; /* one line for people: "/etc/heimdex/heimdex.conf:12: worker.slotz: unknown key, did you mean worker.slots?" */
+};
+
+/* Reads everything: the file (NULL: $HEIMDEX_CONFIG, else /etc/heimdex/heimdex.conf if it is there), handlers.d beside it, secrets
+ * (/secrets/NAME/NAME first), the environment over it. 0; -EINVAL with *reterr (wrong content); -errno if a named file can't be
+ * read (*reterr too). Unknown HEIMDEX_* variables are collected as warnings. */
+int hx_config_load(const char *file, struct hx_config **ret, struct hx_config_error *reterr);
+struct hx_config *hx_config_free(struct hx_config *c);
+
+const char *hx_config_string(const struct hx_config *c, enum hx_key key); /* NULL: unset */
+int64_t hx_config_int(const struct hx_config *c, enum hx_key key);        /* integers; durations in ms; sizes in bytes; bools 0/1 */
+const char *const *hx_config_list(const struct hx_config *c, enum hx_key key, size_t *ret_n);
+const struct hx_handler_config *hx_config_handlers(const struct hx_config *c, size_t *ret_n);
+const char *const *hx_config_warnings(const struct hx_config *c, size_t *ret_n);
+/* libpq keyword and value arrays for this configuration (NULL-terminated, owned by c). PG* variables win over the file. */
+void hx_config_postgres(const struct hx_config *c, const char *const **ret_keywords, const char *const **ret_values);
+
+/* --show-config: "key = value   # where it came from" a line, redacted. As JSON members for the `starting` event: {"worker.slots":16,…}. */
+void hx_config_show(const struct hx_config *c, struct hx_buf *out);
+void hx_config_show_json(const struct hx_config *c, struct hx_buf *out);
+/* docs/configuration.md's table, from the table. */
+void hx_config_document(struct hx_buf *out);
+
+/* The effective configuration as one text that hx_config_unpack reads in another process of the same version (secrets included: it
+ * travels in a sealed memfd only). */
+void hx_config_pack(const struct hx_config *c, struct hx_buf *out);
+int hx_config_unpack(const char *text, size_t n, struct hx_config **ret, struct hx_config_error *reterr);

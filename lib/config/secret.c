@@ -1,0 +1,118 @@
+#include "lib/config/state.h"
+
+#include "common/redact.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECRET_MAX ((size_t)1 << 20) /* systemd's own limit for a credential */
+
+static const char *secret_root = "/secrets";
+
+void hx_secret_set_root(const char *root) {
+    secret_root = root ? root : "/secrets";
+}
+
+/* The trimmed content of a file. 0 and *ret (the caller frees), -ENOENT where there is none or it is empty, else -errno. */
+static int read_secret(const char *path, char **ret) {
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno == ENOTDIR ? -ENOENT : -errno;
+    _cleanup_buf_ struct hx_buf content = { 0 };
+    for (;;) {
+        ssize_t n = read(fd, hx_buf_reserve(&content, 4096), 4096);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        content.len += (size_t)n;
+        if (content.len > SECRET_MAX)
+            return -EFBIG;
+    }
+    const char *start = content.data, *end = content.data + content.len;
+    while (start < end && isspace((unsigned char)*start))
+        start++;
+    while (end > start && isspace((unsigned char)end[-1]))
+        end--;
+    if (start == end)
+        return -ENOENT;
+    if (memchr(start, '\0', (size_t)(end - start)))
+        return -EINVAL;
+    *ret = hx_strndup(start, (size_t)(end - start));
+    return 0;
+}
+
+/* Looks for a secret in systemd's credentials, then under the root. 1 and both outputs (the caller frees), or 0. A
+ * file that is there and can't be read is passed over with a warning: people run tools on hosts whose secrets are
+ * the fleet's alone. */
+static int find_secret(struct hx_config *c, const char *name, char **ret_value, char **ret_where) {
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    char *paths[] = {
+        credentials && *credentials ? hx_printf("%s/%s", credentials, name) : NULL,
+        hx_printf("%s/%s/%s", secret_root, name, name),
+    };
+    int found = 0;
+    for (size_t i = 0; i < HX_ARRAY_LEN(paths); i++) {
+        if (paths[i] && !found) {
+            int r = read_secret(paths[i], ret_value);
+            if (r == 0) {
+                *ret_where = hx_printf("secret file %s", paths[i]);
+                found = 1;
+            } else if (r != -ENOENT) {
+                hx_config_warn(c, "secret file %s: %s, ignoring", paths[i], strerror(-r));
+            }
+        }
+        free(paths[i]);
+    }
+    return found;
+}
+
+/* The broker's password is one property among others: it takes the place of "sasl.password=" in the list. */
+static int set_property(struct hx_config *c, enum hx_key key, const char *secret, const char *where, struct hx_config_error *e) {
+    const struct hx_value *old = &c->values[key];
+    const char **items = hx_config_own(c, hx_allocn(old->count + 1, sizeof *items));
+    size_t n = 0;
+    for (size_t i = 0; i < old->count; i++)
+        if (!hx_startswith(old->list[i], "sasl.password="))
+            items[n++] = old->list[i];
+    items[n++] = hx_config_own(c, hx_printf("sasl.password=%s", secret));
+    _cleanup_free_ char *both = old->origin == HX_ORIGIN_DEFAULT ? hx_strdup(where) : hx_printf("%s, %s", old->where, where);
+    return hx_value_set_list(c, key, items, n, HX_ORIGIN_SECRET, both, e);
+}
+
+/* NAME in capitals, '-' as '_': the variable that a secret without a file may come from. */
+static const char *secret_variable(const char *name) {
+    _cleanup_free_ char *variable = hx_strdup(name);
+    for (char *p = variable; *p; p++)
+        *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+int hx_load_secrets(struct hx_config *c, struct hx_config_error *e) {
+    for (int key = 0; key < HX_KEYS; key++) {
+        const struct hx_row *row = &hx_table[key];
+        if (!row->secret_name)
+            continue;
+        _cleanup_free_ char *value = NULL, *where = NULL;
+        bool is_list = row->type == HX_TYPE_LIST;
+        const char *variable = is_list ? secret_variable(row->secret_name) : NULL; /* others' is their old name */
+        if (!find_secret(c, row->secret_name, &value, &where)) {
+            if (!variable)
+                continue;
+            value = hx_strdup(variable);
+            where = hx_strdup("environment, as a secret");
+        }
+        hx_redact_secret(value);
+        int r = is_list ? set_property(c, (enum hx_key)key, value, where, e)
+                        : hx_value_set(c, (enum hx_key)key, value, HX_ORIGIN_SECRET, where, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

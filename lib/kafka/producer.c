@@ -1,0 +1,181 @@
+#include "lib/kafka/producer.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "lib/kafka/handle.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+enum { DESTROY_MS = 200 };
+
+struct hx_producer {
+    rd_kafka_t *rk;
+    pid_t creator;
+    int fd; /* readable when the client has something for us */
+    struct hx_watch *watch;
+    rd_kafka_queue_t *queue;
+    rd_kafka_topic_t **topics; /* one for each topic used so far: there are few */
+    size_t topic_count;
+    hx_delivery_cb cb;
+    void *user;
+    size_t pending;
+    int64_t last_ok_ms;
+    bool ending;
+};
+
+static const struct hx_kafka_setting settings[] = {
+    { "acks", "all" },
+    { "enable.idempotence", "false" }, /* claims deduplicate; in 2.0.2 it can turn errors into fatal ones */
+    { "max.in.flight.requests.per.connection", "5" },
+    { "linger.ms", "0" },
+    { "sticky.partitioning.linger.ms", "0" }, /* spread single records too */
+    { "compression.codec", "none" },
+    { "message.timeout.ms", "10000" }, /* then the relay tries again */
+    { "request.timeout.ms", "5000" },
+    { "queue.buffering.max.messages", "100000" },
+};
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *user) {
+    (void)rk;
+    struct hx_producer *p = user;
+    p->pending--;
+    if (!message->err) {
+        p->last_ok_ms = hx_mono_ms();
+        p->cb(true, NULL, message->_private, p->user);
+        return;
+    }
+    if (p->ending) /* purged: the caller was told that these get no callback */
+        return;
+    struct hx_kafka_error error;
+    hx_kafka_error_set(&error, message->err, "%s", rd_kafka_message_errstr(message));
+    p->cb(false, &error, message->_private, p->user);
+}
+
+static void on_error(rd_kafka_t *rk, int err, const char *reason, void *user) {
+    (void)user; /* each record's fate is in its delivery report */
+    hx_debug(NULL, "%s: %s: %s", rd_kafka_name(rk), rd_kafka_err2name(err), reason);
+}
+
+static void on_event(int fd, uint32_t events, void *user) {
+    (void)events;
+    struct hx_producer *p = user;
+    uint64_t count;
+    if (read(fd, &count, sizeof(count)) < 0) /* first: what comes from now on makes it readable again */
+        return;
+    while (rd_kafka_poll(p->rk, 0) > 0)
+        ;
+}
+
+static int connect_to_loop(struct hx_producer *p, struct hx_loop *loop) {
+    p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (p->fd < 0)
+        return -errno;
+    int r = hx_watch_new(loop, p->fd, EPOLLIN, on_event, p, &p->watch);
+    if (r < 0)
+        return r;
+    p->queue = rd_kafka_queue_get_main(p->rk);
+    rd_kafka_queue_io_event_enable(p->queue, p->fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+    return 0;
+}
+
+int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user, struct hx_producer **ret,
+                    struct hx_kafka_error *reterr) {
+    rd_kafka_conf_t *conf;
+    int r = hx_kafka_conf_new(options, settings, HX_ARRAY_LEN(settings), &conf, reterr);
+    if (r < 0)
+        return r;
+    struct hx_producer *p = hx_alloc(sizeof(*p));
+    *p = (struct hx_producer){ .fd = -1, .creator = getpid(), .cb = cb, .user = user };
+    rd_kafka_conf_set_opaque(conf, p);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    hx_kafka_conf_log(conf);
+    p->rk = hx_kafka_new(RD_KAFKA_PRODUCER, conf, reterr);
+    if (!p->rk) {
+        free(p);
+        return -EINVAL;
+    }
+    r = connect_to_loop(p, loop);
+    if (r < 0) {
+        hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__FAIL, "%s", strerror(-r));
+        hx_producer_free(p, 0);
+        return r;
+    }
+    *ret = p;
+    return 0;
+}
+
+struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms) {
+    if (!p)
+        return NULL;
+    hx_kafka_assert_owner(p->creator);
+    int64_t deadline = hx_mono_ms() + timeout_ms;
+    hx_watch_free(p->watch);
+    if (p->queue) {
+        rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+        rd_kafka_queue_destroy(p->queue);
+    }
+    rd_kafka_flush(p->rk, timeout_ms);
+    p->ending = true;
+    rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    for (size_t i = 0; i < p->topic_count; i++)
+        rd_kafka_topic_destroy(p->topics[i]);
+    free(p->topics);
+    if (p->fd >= 0)
+        close(p->fd);
+    if (hx_kafka_destroy(p->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline))))
+        free(p); /* else its threads may still look at it */
+    return NULL;
+}
+
+/* NULL if librdkafka refuses the name. */
+static rd_kafka_topic_t *topic_of(struct hx_producer *p, const char *name) {
+    for (size_t i = 0; i < p->topic_count; i++)
+        if (strcmp(rd_kafka_topic_name(p->topics[i]), name) == 0)
+            return p->topics[i];
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(p->rk, name, NULL);
+    if (!topic)
+        return NULL;
+    p->topics = hx_realloc(p->topics, (p->topic_count + 1) * sizeof(rd_kafka_topic_t *));
+    p->topics[p->topic_count++] = topic;
+    return topic;
+}
+
+void hx_producer_topic(struct hx_producer *p, const char *topic) {
+    hx_kafka_assert_owner(p->creator);
+    topic_of(p, topic);
+}
+
+int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size, void *record_user,
+                     struct hx_kafka_error *reterr) {
+    hx_kafka_assert_owner(p->creator);
+    rd_kafka_topic_t *handle = topic_of(p, topic);
+    if (!handle) {
+        hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__INVALID_ARG, "%s: not the name of a topic", topic);
+        return -EIO;
+    }
+    if (rd_kafka_produce(handle, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)data, size, key, key ? strlen(key) : 0,
+                         record_user) == 0) {
+        p->pending++;
+        return 0;
+    }
+    rd_kafka_resp_err_t err = rd_kafka_last_error();
+    hx_kafka_error_set(reterr, err, "%s: %s", topic, rd_kafka_err2str(err));
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL: return -EAGAIN;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return -EMSGSIZE;
+    default: return -EIO;
+    }
+}
+
+size_t hx_producer_pending(const struct hx_producer *p) {
+    return p->pending;
+}
+
+int64_t hx_producer_last_ok_ms(const struct hx_producer *p) {
+    return p->last_ok_ms;
+}

@@ -1,0 +1,35 @@
+-- running -> anything for a batch, each under its fence: failed (a retry is due later), dead_letter, canceled, queued again
+-- (snoozed, or released by a drain), and succeeded. The waiting row, the outbox row and the event go with it.
+-- $1 ids (ascending) $2 fences $3 next statuses $4 error codes $5 error messages $6 details
+-- $7 delay in ms until it is due again (failed, queued) $8 reason in waiting $9 added to max_attempts $10 added to attempt
+with done as (
+    update job j
+       set status = x.next, attempt = j.attempt + x.add_attempt, max_attempts = j.max_attempts + x.add_max,
+           finished_at = case when x.next in ('succeeded', 'canceled', 'dead_letter') then clock_timestamp() end,
+           last_error_code = coalesce(x.code, j.last_error_code), last_error_message = coalesce(x.message, j.last_error_message),
+           updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
+      from (select u.id, u.fence, u.next::job_status, u.code, u.message, u.detail, u.delay_ms, u.reason, u.add_max, u.add_attempt
+              from unnest($1::uuid[], $2::int4[], $3::text[], $4::varchar[], $5::text[], $6::jsonb[], $7::int8[], $8::varchar[],
+                          $9::int4[], $10::int4[])
+                   as u (id, fence, next, code, message, detail, delay_ms, reason, add_max, add_attempt)
+             order by u.id) as x
+     where j.id = x.id and j.fence = x.fence and j.status = 'running'
+    returning j.id, j.org_id, j.type, j.status, j.priority, j.updated_at, x.detail, x.delay_ms, x.reason
+), events as (
+    insert into job_event (job_id, ts, prev_status, next_status, detail_json)
+    select id, updated_at, 'running', status, detail from done
+), parked as (
+    insert into waiting (job_id, type, queue, priority, due, reason, announced)
+    select d.id, d.type, coalesce((select t.queue from job_type t where t.type = d.type), 'default'), d.priority,
+           d.updated_at + d.delay_ms * interval '1 ms', d.reason, false
+      from done d where d.status in ('failed', 'queued')
+), buried as (
+    insert into outbox (kind, ids, due)
+    select 'dead_letter', array_agg(id), clock_timestamp() from done where status = 'dead_letter' having count(*) > 0
+), counted as (
+    insert into delta (org_id, type, status, count)
+    select org_id, type, 'running', -count(*) from done group by 1, 2
+    union all
+    select org_id, type, status, count(*) from done group by 1, 2, 3
+)
+select id, status::text from done

@@ -1,0 +1,2 @@
+-- $1 worker
+select job_id, reason from signal where worker = $1::int4

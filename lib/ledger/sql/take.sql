@@ -1,0 +1,32 @@
+-- Work straight from PostgreSQL: due waiting rows of the types handled here, reserved for ten seconds so that two idle workers
+-- don't claim the same ones. What had failed becomes queued. The claim that follows deletes the rows.
+-- $1 types $2 how many $3 priority above 0 only, or the rest only
+with picked as materialized (
+    select w.job_id, w.type, w.priority
+      from unnest($1::varchar[]) as h (type)
+      join job_type t on t.type = h.type and not t.paused
+     cross join lateral (
+           select w.job_id, w.type, w.priority, w.due from waiting w
+            where w.type = h.type and (w.priority > 0) = $3::bool and w.due <= clock_timestamp()
+            order by w.due
+            limit case when t.concurrency is null then $2::int4
+                       else least($2::int4, (select count(*) from permit p where p.type = h.type and p.job_id is null and p.n <= t.concurrency)) end
+              for update skip locked) as w
+     order by w.priority desc, w.due
+     limit $2::int4
+), reserved as (
+    update waiting w set due = clock_timestamp() + interval '10 s' from picked p where w.job_id = p.job_id
+), woken as (
+    update job j set status = 'queued', updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
+      from (select job_id from picked order by job_id) as p
+     where j.id = p.job_id and j.status = 'failed'
+    returning j.id, j.org_id, j.type, j.updated_at
+), events as (
+    insert into job_event (job_id, ts, prev_status, next_status, detail_json)
+    select id, updated_at, 'failed', 'queued', '{"reason": "retry"}' from woken
+), counted as (
+    insert into delta (org_id, type, status, count)
+    select org_id, type, s.status, s.sign * count(*) from woken, (values ('failed'::job_status, -1), ('queued'::job_status, 1)) as s (status, sign)
+     group by 1, 2, s.status, s.sign
+)
+select job_id, type, priority from picked

@@ -1,0 +1,139 @@
+/* What libpq is told when it connects: our settings, then the user's own, which win. */
+#include "lib/pg/pg_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+    const char *keyword, *value;
+} ours[] = {
+    { "connect_timeout", "3" },     /* the asynchronous API ignores it, our own deadline holds; kept for psql-like views */
+    { "tcp_user_timeout", "5000" }, /* without it dropped packets block for 15 minutes */
+    { "keepalives_idle", "10" },
+    { "keepalives_interval", "3" },
+    { "keepalives_count", "3" },
+    { "target_session_attrs", "read-write" },
+};
+
+static void add(struct pg_keywords *k, char *keyword, char *value) {
+    k->keywords = hx_realloc(k->keywords, (k->count + 2) * sizeof *k->keywords);
+    k->values = hx_realloc(k->values, (k->count + 2) * sizeof *k->values);
+    k->keywords[k->count] = keyword;
+    k->values[k->count++] = value;
+    k->keywords[k->count] = k->values[k->count] = NULL;
+}
+
+static void set(struct pg_keywords *k, const char *keyword, const char *value) {
+    add(k, hx_strdup(keyword), hx_strdup(value));
+}
+
+void pg_keywords_free(struct pg_keywords *k) {
+    for (size_t i = 0; i < k->count; i++) {
+        explicit_bzero(k->values[i], strlen(k->values[i])); /* one of them is the password */
+        free(k->keywords[i]);
+        free(k->values[i]);
+    }
+    free(k->keywords);
+    free(k->values);
+    *k = (struct pg_keywords){ 0 };
+}
+
+static const PQconninfoOption *find(const PQconninfoOption *options, const char *keyword) {
+    for (; options && options->keyword; options++)
+        if (hx_streq(options->keyword, keyword))
+            return options;
+    return NULL;
+}
+
+/* The value that the environment or a service file gives, NULL if there is only libpq's own default. */
+static const char *from_environment(const PQconninfoOption *defaults, const char *keyword) {
+    const PQconninfoOption *o = find(defaults, keyword);
+    if (!o || !o->val || !*o->val)
+        return NULL;
+    return hx_streq(o->val, o->compiled) && !(o->envvar && getenv(o->envvar)) ? NULL : o->val;
+}
+
+/* The "options" that the user gave, to be appended to ours: as a keyword, inside a connection string, or around us. */
+static char *user_session_options(const struct hx_pg_options *options, const PQconninfoOption *defaults) {
+    _cleanup_free_ char *found = NULL;
+    for (size_t i = 0; options->keywords && options->keywords[i]; i++) {
+        const char *keyword = options->keywords[i], *value = options->values[i];
+        if (!value || !*value)
+            continue;
+        if (hx_streq(keyword, "options")) {
+            free(found);
+            found = hx_strdup(value);
+        } else if (hx_streq(keyword, "dbname") && (strchr(value, '=') || strstr(value, "://"))) {
+            PQconninfoOption *parsed = PQconninfoParse(value, NULL);
+            const PQconninfoOption *o = find(parsed, "options");
+            if (o && o->val) {
+                free(found);
+                found = hx_strdup(o->val);
+            }
+            PQconninfoFree(parsed);
+        }
+    }
+    if (!found) {
+        const char *env = from_environment(defaults, "options");
+        found = hx_strdup(env ? env : "");
+    }
+    return HX_TAKE(found);
+}
+
+/* A statement is cancelled by the server a little before our own deadline cuts the connection: then the answer is a
+ * clear 57014, and not a transaction in doubt. Custom plans, hash joins and scans are off because a plan made on an
+ * empty table stays for ever. */
+static char *session_options(const struct hx_pg_options *options, const PQconninfoOption *defaults, int64_t timeout_ms) {
+    _cleanup_free_ char *user = user_session_options(options, defaults);
+    return hx_printf("-c statement_timeout=%" PRId64 " -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+                     " -c client_connection_check_interval=500ms -c plan_cache_mode=force_generic_plan"
+                     " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c jit=off %s %s",
+                     pg_statement_timeout(timeout_ms), options->settings ? options->settings : "", user);
+}
+
+void pg_keywords_build(struct pg_keywords *k, const struct hx_pg_options *options, int64_t timeout_ms) {
+    PQconninfoOption *defaults = PQconndefaults();
+
+    for (size_t i = 0; i < HX_ARRAY_LEN(ours); i++)
+        if (!from_environment(defaults, ours[i].keyword))
+            set(k, ours[i].keyword, ours[i].value);
+    if (options->application_name && !from_environment(defaults, "application_name"))
+        set(k, "application_name", options->application_name);
+    for (size_t i = 0; options->keywords && options->keywords[i]; i++)
+        if (options->values[i] && *options->values[i])
+            set(k, options->keywords[i], options->values[i]);
+    add(k, hx_strdup("options"), session_options(options, defaults, timeout_ms));
+    set(k, "client_encoding", "UTF8"); /* not the user's choice: our texts are UTF-8 */
+    k->own = k->count;
+
+    PQconninfoFree(defaults);
+}
+
+/* "a,b,c" -> "b,c,a"; NULL when there is only one. */
+static char *rotated(const char *list) {
+    const char *comma = list ? strchr(list, ',') : NULL;
+    return comma ? hx_printf("%s,%.*s", comma + 1, (int)(comma - list), list) : NULL;
+}
+
+void pg_keywords_rotate(struct pg_keywords *k, PGconn *conn) {
+    static const char *const lists[] = { "host", "hostaddr", "port" };
+    PQconninfoOption *used = PQconninfo(conn);
+    for (size_t i = 0; i < HX_ARRAY_LEN(lists); i++) {
+        const PQconninfoOption *o = find(used, lists[i]);
+        char *value = o ? rotated(o->val) : NULL;
+        if (!value)
+            continue;
+        /* Ours from an earlier turn stands last and is replaced, so that the list doesn't grow. */
+        size_t at = k->count;
+        for (size_t j = k->own; j < k->count; j++)
+            if (hx_streq(k->keywords[j], lists[i]))
+                at = j;
+        if (at == k->count) {
+            add(k, hx_strdup(lists[i]), value);
+        } else {
+            free(k->values[at]);
+            k->values[at] = value;
+        }
+    }
+    PQconninfoFree(used);
+}

@@ -1,0 +1,56 @@
+-- revision: 001_job_ledger_init
+-- down_revision:
+-- message: Initial job ledger schema with job and job_event tables
+
+-- upgrade
+-- The predecessor dropped `jobs` here and lost its rows. It is set aside instead; a later revision carries them over.
+do $$
+begin
+    if to_regclass('jobs') is not null then
+        alter table jobs rename to jobs_before_ledger;
+    end if;
+end
+$$;
+
+create table job (
+    id              uuid primary key default gen_random_uuid(),
+    org_id          uuid not null,
+    type            varchar(100) not null,
+    status          varchar(50) not null default 'queued',
+    attempt         integer not null default 0,
+    priority        integer not null default 0,
+    idempotency_key varchar(255),
+    requested_by    varchar(255),
+    created_at      timestamptz not null default now(),
+    updated_at      timestamptz not null default now(),
+    started_at      timestamptz,
+    finished_at     timestamptz,
+    last_error_code varchar(100),
+    last_error_message text,
+    constraint ck_job_status check (status in ('queued', 'running', 'succeeded', 'failed', 'canceled', 'dead_letter'))
+);
+create unique index uq_job_org_idempotency on job (org_id, idempotency_key) where idempotency_key is not null;
+create index idx_job_org_status on job (org_id, status, created_at);
+create index idx_job_type_status on job (type, status);
+
+create table job_event (
+    id          uuid primary key,
+    job_id      uuid not null references job (id) on delete cascade,
+    ts          timestamptz not null default now(),
+    prev_status varchar(50),
+    next_status varchar(50) not null,
+    detail_json jsonb
+);
+create index idx_job_event_job_ts on job_event (job_id, ts desc);
+create index idx_job_event_ts on job_event (ts desc);
+
+-- downgrade
+drop table job_event;
+drop table job;
+do $$
+begin
+    if to_regclass('jobs_before_ledger') is not null then
+        alter table jobs_before_ledger rename to jobs;
+    end if;
+end
+$$;

@@ -1,0 +1,357 @@
+-- revision: 8d2f6b0c4e17
+-- down_revision: 3af4686817cc
+-- message: heimdex: the tables of the protocol, events by month, heimdex_submit
+
+-- upgrade
+-- Deployed databases name the enum differently, or left the events' columns varchar: one name, one type from here on.
+do $$
+declare
+    wanted constant text := 'job_status';
+    named text := (select t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
+                    where a.attrelid = 'job'::regclass and a.attname = 'status');
+begin
+    if named <> wanted then
+        execute format('alter type %I rename to %I', named, wanted);
+    end if;
+end
+$$;
+
+-- --- job -----------------------------------------------------------------------------------------------------------
+-- status is in no index: its two updates a job stay HOT. Lists by status go by `waiting`, `claim`, the primary key
+-- (UUIDv7: its order is time's) and job_troubled; counts by job_count.
+drop index idx_job_org_status;
+drop index idx_job_type_status;
+alter table job
+    add column payload jsonb not null default '{}',
+    add column fence integer not null default 0,
+    add column max_attempts integer,
+    add column crash_count integer not null default 0,
+    add column timeout_ms bigint,
+    add column run_at timestamptz,
+    add column worker integer,
+    add column traceparent varchar(55);
+comment on column job.fence is 'raised by every claim; writes of an older fence are refused';
+comment on column job.max_attempts is 'null until the first claim sets the handler''s';
+alter table job set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+-- Every job that ever had an error or was cancelled, and no other: the predicate never changes on the hot path.
+create index job_troubled on job (last_error_code, id) where last_error_code is not null;
+
+-- --- job_event -----------------------------------------------------------------------------------------------------
+alter table job_event rename to job_event_before;
+alter table job_event_before drop constraint job_event_job_id_fkey;
+alter table job_event_before drop constraint job_event_pkey;
+drop index idx_job_event_job_ts;
+drop index idx_job_event_ts;
+alter table job_event_before alter column prev_status type job_status using prev_status::text::job_status;
+alter table job_event_before alter column next_status type job_status using next_status::text::job_status;
+
+create table job_event (
+    id          uuid not null default gen_random_uuid(),
+    job_id      uuid not null,
+    ts          timestamptz not null default clock_timestamp(),
+    prev_status job_status,
+    next_status job_status not null,
+    detail_json jsonb,
+    primary key (job_id, ts, id)
+) partition by range (ts);
+create index idx_job_event_ts on job_event using brin (ts) with (autosummarize = on);
+create table job_event_default partition of job_event default;
+
+-- Makes the partitions of this month and the next three. The owner's, so that the runtime role needs no DDL rights.
+create function heimdex_upkeep_partitions() returns integer
+    language plpgsql security definer set search_path from current as $$
+declare
+    month timestamptz;
+    name text;
+    made integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('heimdex_upkeep_partitions'));
+    for i in 0..3 loop
+        month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
+        name := 'job_event_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+        continue when to_regclass(name) is not null;
+        begin
+            execute format('create table %I partition of job_event for values from (%L) to (%L)', name, month,
+                           month + interval '1 month');
+        exception
+            when invalid_object_definition then continue; -- the first partition, made from the old table, covers it
+            when check_violation then continue;           -- the default partition has events of it already and keeps them
+        end;
+        made := made + 1;
+    end loop;
+    return made;
+end
+$$;
+revoke all on function heimdex_upkeep_partitions() from public;
+
+do $$
+declare
+    bound timestamptz := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + interval '1 month';
+begin
+    if exists (select from job_event_before) then
+        bound := greatest(bound, (select date_trunc('month', max(ts) at time zone 'UTC') at time zone 'UTC' + interval '1 month'
+                                    from job_event_before));
+        execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
+    else
+        drop table job_event_before;
+    end if;
+end
+$$;
+select heimdex_upkeep_partitions();
+
+-- --- the protocol --------------------------------------------------------------------------------------------------
+create table job_type (
+    type         varchar(100) primary key,
+    queue        varchar(100) not null default 'default',
+    announce     integer not null default 1 check (announce between 1 and 1000),
+    concurrency  integer check (concurrency > 0),
+    max_attempts integer,
+    limits       jsonb not null default '{}',
+    paused       boolean not null default false,
+    updated_at   timestamptz not null default now()
+);
+
+create table worker (
+    id          integer generated always as identity primary key,
+    host        varchar(64) not null,
+    hostname    varchar(255) not null,
+    instance    varchar(255) not null,
+    slot        integer not null,
+    incarnation uuid not null,
+    boot_id     varchar(64) not null,
+    pid         integer not null,
+    version     varchar(50) not null,
+    types       varchar(100)[] not null,
+    lease       bigint not null default 0,
+    running     integer not null default 0,
+    dead        boolean not null default false,
+    started_at  timestamptz not null default clock_timestamp(),
+    renewed_at  timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+comment on column worker.incarnation is 'the run of the supervisor that started it';
+comment on column worker.lease is 'a counter, not a time: it only has to move';
+
+create table claim (
+    token      uuid primary key,
+    worker     integer not null,
+    ids        uuid[] not null,
+    created_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+create index claim_worker on claim (worker);
+
+create table waiting (
+    job_id    uuid primary key,
+    type      varchar(100) not null,
+    queue     varchar(100) not null,
+    priority  integer not null default 0,
+    due       timestamptz not null,
+    reason    varchar(20) not null check (reason in ('delayed', 'snoozed', 'retry', 'released', 'redriven', 'paused', 'limited',
+                                                     'no_handler', 'migrated', 'sql', 'clock', 'swept')),
+    announced boolean not null default true,
+    since     timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+comment on column waiting.announced is 'false: the scheduler has still to announce it when it is due';
+create index waiting_due on waiting (type, (priority > 0), due);
+create index waiting_unannounced on waiting (due) where not announced;
+
+create table outbox (
+    id         bigint generated always as identity primary key,
+    kind       varchar(20) not null check (kind in ('announce', 'dead_letter', 'quarantine')),
+    ids        uuid[] not null,
+    due        timestamptz not null,
+    tries      integer not null default 0,
+    created_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+comment on column outbox.due is 'when the relay takes it over, unless its maker has published and deleted it by then';
+create index outbox_due on outbox (due);
+
+create table permit (
+    type   varchar(100) not null,
+    n      integer not null,
+    worker integer,
+    job_id uuid,
+    primary key (type, n)
+) with (fillfactor = 50);
+create index permit_job on permit (job_id) where job_id is not null;
+
+create table signal (
+    worker     integer not null,
+    job_id     uuid not null,
+    reason     text not null,
+    created_at timestamptz not null default clock_timestamp(),
+    primary key (worker, job_id)
+);
+
+create table delta (
+    org_id uuid not null,
+    type   varchar(100) not null,
+    status job_status not null,
+    count  bigint not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+create table job_count (
+    org_id uuid not null,
+    type   varchar(100) not null,
+    status job_status not null,
+    count  bigint not null,
+    primary key (org_id, type, status)
+) with (fillfactor = 50);
+insert into job_count select org_id, type, status, count(*) from job group by 1, 2, 3;
+
+create table sweep (
+    only_row boolean primary key default true check (only_row),
+    position uuid not null
+);
+
+create table quarantine (
+    id         uuid primary key default gen_random_uuid(),
+    topic      varchar(249) not null,
+    partition  integer not null,
+    "offset"   bigint not null,
+    reason     text not null,
+    record     bytea not null,
+    size       bigint not null,
+    created_at timestamptz not null default clock_timestamp(),
+    unique (topic, partition, "offset", created_at)
+);
+
+-- What was queued or failed before this revision has no place in the order of fresh ids.
+insert into waiting (job_id, type, queue, priority, due, reason)
+select id, type, 'default', priority, now(), 'migrated' from job where status in ('queued', 'failed');
+
+-- --- functions -----------------------------------------------------------------------------------------------------
+-- The smallest UUIDv7 of a moment.
+create function heimdex_uuid_floor(moment timestamptz) returns uuid language sql immutable strict parallel safe
+    return (lpad(to_hex(greatest(0, extract(epoch from moment) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
+
+create function heimdex_uuid_v7() returns uuid language sql volatile parallel safe
+    return encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6), 52, 1), 53, 1),
+        'hex')::uuid;
+
+insert into sweep (position) values (heimdex_uuid_floor(now()));
+
+-- Submits a job inside the caller's own transaction, which may commit much later: so the job gets a `waiting` row, and
+-- doesn't depend on the sweep, whose position may have passed its id by then.
+create function heimdex_submit(
+    type text, payload jsonb default '{}', org_id uuid default '00000000-0000-0000-0000-000000000000',
+    priority integer default 0, idempotency_key text default null, requested_by text default null,
+    run_at timestamptz default null, max_attempts integer default null, timeout interval default null) returns uuid
+    language plpgsql volatile security definer set search_path from current as $$
+#variable_conflict use_column
+declare
+    made constant uuid := heimdex_uuid_v7();
+    stamp constant timestamptz := clock_timestamp();
+    due constant timestamptz := coalesce(heimdex_submit.run_at, stamp);
+    found_id uuid;
+begin
+    if heimdex_submit.type is null or heimdex_submit.type !~ '^[[:graph:]]{1,100}$' then
+        raise invalid_parameter_value using message = 'type: must be 1 to 100 printable characters without spaces';
+    elsif heimdex_submit.max_attempts < 1 then
+        raise invalid_parameter_value using message = 'max_attempts: must be at least 1';
+    elsif heimdex_submit.timeout <= interval '0' then
+        raise invalid_parameter_value using message = 'timeout: must be more than 0';
+    end if;
+    insert into job (id, org_id, type, payload, priority, idempotency_key, requested_by, run_at, max_attempts, timeout_ms,
+                     created_at, updated_at)
+    values (made, heimdex_submit.org_id, heimdex_submit.type, coalesce(heimdex_submit.payload, '{}'),
+            coalesce(heimdex_submit.priority, 0), heimdex_submit.idempotency_key, heimdex_submit.requested_by,
+            heimdex_submit.run_at, heimdex_submit.max_attempts,
+            (extract(epoch from heimdex_submit.timeout) * 1000)::bigint, stamp, stamp)
+    on conflict do nothing;
+    if not found then
+        select j.id into strict found_id from job j
+         where j.org_id = heimdex_submit.org_id and j.idempotency_key = heimdex_submit.idempotency_key;
+        return found_id;
+    end if;
+    insert into job_event (job_id, ts, next_status) values (made, stamp, 'queued');
+    insert into delta values (heimdex_submit.org_id, heimdex_submit.type, 'queued', 1);
+    insert into waiting (job_id, type, queue, priority, due, reason, announced)
+    values (made, heimdex_submit.type,
+            coalesce((select t.queue from job_type t where t.type = heimdex_submit.type), 'default'),
+            coalesce(heimdex_submit.priority, 0), due, case when due > stamp then 'delayed' else 'sql' end, due <= stamp);
+    if due <= stamp then
+        insert into outbox (kind, ids, due) values ('announce', array[made], stamp);
+        perform pg_notify('heimdex_outbox', '');
+    end if;
+    return made;
+end
+$$;
+revoke all on function heimdex_submit from public;
+
+-- --- roles ---------------------------------------------------------------------------------------------------------
+-- heimdex_runtime runs the fleet and owns nothing; heimdex_api sees one organisation at a time. Where the login may not
+-- make roles, the owner's login does everything.
+do $$
+begin
+    if (select rolcreaterole or rolsuper from pg_roles where rolname = current_user) then
+        if to_regrole('heimdex_runtime') is null then
+            create role heimdex_runtime nologin;
+        end if;
+        if to_regrole('heimdex_api') is null then
+            create role heimdex_api nologin;
+        end if;
+    end if;
+exception when duplicate_object then null; -- another database of this server is being migrated at the same time
+end
+$$;
+do $$
+begin
+    if to_regrole('heimdex_runtime') is null or to_regrole('heimdex_api') is null then
+        return;
+    end if;
+    execute format('grant usage on schema %I to heimdex_runtime, heimdex_api', current_schema());
+    grant select, insert, update, delete on job, job_type, worker, claim, waiting, outbox, permit, signal, delta, job_count,
+        sweep, quarantine to heimdex_runtime;
+    grant select, insert on job_event to heimdex_runtime;
+    grant execute on function heimdex_submit, heimdex_upkeep_partitions to heimdex_runtime;
+    grant select on job, job_event to heimdex_api;
+
+    alter table job enable row level security;
+    alter table job_event enable row level security;
+    create policy heimdex_org on job for all to heimdex_api
+        using (org_id = nullif(current_setting('app.current_org_id', true), '')::uuid);
+    create policy heimdex_org on job_event for all to heimdex_api
+        using (exists (select from job j where j.id = job_id));
+    create policy heimdex_others on job using (not pg_has_role(current_user, 'heimdex_api', 'usage'));
+    create policy heimdex_others on job_event using (not pg_has_role(current_user, 'heimdex_api', 'usage'));
+end
+$$;
+
+-- downgrade
+drop policy if exists heimdex_others on job_event;
+drop policy if exists heimdex_others on job;
+drop policy if exists heimdex_org on job_event;
+drop policy if exists heimdex_org on job;
+alter table job disable row level security;
+drop function heimdex_submit;
+drop function heimdex_uuid_v7;
+drop function heimdex_uuid_floor;
+drop table quarantine, sweep, job_count, delta, signal, permit, outbox, waiting, claim, worker, job_type;
+
+create table job_event_after (
+    id          uuid primary key,
+    job_id      uuid not null,
+    ts          timestamptz not null default now(),
+    prev_status job_status,
+    next_status job_status not null,
+    detail_json jsonb
+);
+insert into job_event_after select id, job_id, ts, prev_status, next_status, detail_json from job_event;
+drop table job_event;
+drop function heimdex_upkeep_partitions;
+alter table job_event_after rename to job_event;
+alter table job_event rename constraint job_event_after_pkey to job_event_pkey;
+alter table job_event add constraint job_event_job_id_fkey foreign key (job_id) references job (id) on delete cascade;
+create index idx_job_event_job_ts on job_event (job_id, ts desc);
+create index idx_job_event_ts on job_event (ts desc);
+
+drop index job_troubled;
+alter table job reset (fillfactor, autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold,
+    autovacuum_analyze_scale_factor, autovacuum_vacuum_cost_delay);
+alter table job
+    drop column payload, drop column fence, drop column max_attempts, drop column crash_count, drop column timeout_ms,
+    drop column run_at, drop column worker, drop column traceparent;
+create index idx_job_org_status on job (org_id, status, created_at);
+create index idx_job_type_status on job (type, status);

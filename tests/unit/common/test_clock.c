@@ -1,0 +1,135 @@
+#include "common/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static void formats(void **s) {
+    (void)s;
+    char out[HX_RFC3339_SIZE];
+    hx_rfc3339_format(0, out);
+    assert_string_equal(out, "1970-01-01T00:00:00.000000Z");
+    hx_rfc3339_format(-1, out);
+    assert_string_equal(out, "1969-12-31T23:59:59.999999Z");
+    hx_rfc3339_format(INT64_C(1795246188123456), out);
+    assert_string_equal(out, "2026-11-21T07:29:48.123456Z");
+    hx_rfc3339_format(INT64_MIN, out);
+    assert_string_equal(out, "0001-01-01T00:00:00.000000Z");
+    hx_rfc3339_format(INT64_MAX, out);
+    assert_string_equal(out, "9999-12-31T23:59:59.999999Z");
+}
+
+/* libc's calendar is the witness, over 20,000 days around every kind of leap year. */
+static void agrees_with_libc(void **s) {
+    (void)s;
+    for (int64_t day = -800000; day < 800000; day += 79) {
+        time_t t = day * 86400 + 45296;
+        struct tm tm;
+        char expected[64], out[HX_RFC3339_SIZE];
+        int64_t back;
+        if (day < -719162)
+            continue;
+        gmtime_r(&t, &tm);
+        snprintf(expected, sizeof(expected), "%04d-%02d-%02dT%02d:%02d:%02d.000007Z", tm.tm_year + 1900, tm.tm_mon + 1,
+                 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        hx_rfc3339_format(t * 1000000 + 7, out);
+        assert_string_equal(out, expected);
+        assert_int_equal(hx_rfc3339_parse(out, &back), 0);
+        assert_int_equal(back, t * 1000000 + 7);
+    }
+}
+
+static void parses(const char *text, const char *same_as) {
+    int64_t t = 42;
+    char out[HX_RFC3339_SIZE];
+    assert_int_equal(hx_rfc3339_parse(text, &t), 0);
+    hx_rfc3339_format(t, out);
+    assert_string_equal(out, same_as);
+}
+
+static void parses_what_the_rfc_allows(void **s) {
+    (void)s;
+    parses("2026-11-21T07:29:48Z", "2026-11-21T07:29:48.000000Z");
+    parses("2026-11-21 07:29:48z", "2026-11-21T07:29:48.000000Z");
+    parses("2026-11-21t07:29:48.5Z", "2026-11-21T07:29:48.500000Z");
+    parses("2026-11-21T07:29:48.123456789Z", "2026-11-21T07:29:48.123456Z");
+    parses("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z");
+    parses("2026-11-21T07:29:48+05:45", "2026-11-21T01:44:48.000000Z");
+    parses("2026-12-31T23:00:00-02:30", "2027-01-01T01:30:00.000000Z");
+    parses("2026-11-21T07:29:48-00:00", "2026-11-21T07:29:48.000000Z");
+    parses("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z");
+    parses("2000-02-29T00:00:00Z", "2000-02-29T00:00:00.000000Z");
+    parses("2024-03-01T00:30:00+01:00", "2024-02-29T23:30:00.000000Z");
+    parses("1990-12-31T23:59:60Z", "1991-01-01T00:00:00.000000Z");
+    parses("1990-12-31T15:59:60.5-08:00", "1991-01-01T00:00:00.500000Z");
+}
+
+static void refuses_the_rest(void **s) {
+    (void)s;
+    static const char *const bad[] = {
+        "",
+        "2026",
+        "2026-11-21",
+        "2026-11-21T07:29:48",
+        "2026-11-21T07:29:48+0100",
+        "2026-11-21T07:29:48+01",
+        "2026-11-21T07:29:48+24:00",
+        "2026-11-21T07:29:48+01:60",
+        "2026-11-21T07:29:48Z ",
+        " 2026-11-21T07:29:48Z",
+        "2026-11-21T07:29:48ZZ",
+        "2026-11-21T07:29:48.Z",
+        "2026-11-21T07:29:48.1234567890Z",
+        "2026-11-21T07:29:48,5Z",
+        "2026-11-21X07:29:48Z",
+        "2026-1-21T07:29:48Z",
+        "+026-11-21T07:29:48Z",
+        "2026-11-21T24:00:00Z",
+        "2026-11-21T07:60:48Z",
+        "2026-11-21T07:29:61Z",
+        "2026-11-21T07:29:60Z", /* a leap second in the middle of a day */
+        "2026-00-21T07:29:48Z",
+        "2026-13-21T07:29:48Z",
+        "2026-11-00T07:29:48Z",
+        "2026-11-31T07:29:48Z",
+        "2025-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2024-02-30T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+00:01", /* lies in the year 0 */
+        "9999-12-31T23:59:59-00:01",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int64_t t = 42;
+        if (hx_rfc3339_parse(bad[i], &t) != -EINVAL)
+            fail_msg("taken: %s", bad[i]);
+        assert_int_equal(t, 42);
+    }
+    assert_int_equal(hx_rfc3339_parse(NULL, &(int64_t){ 0 }), -EINVAL);
+}
+
+static void clocks_run(void **s) {
+    (void)s;
+    int64_t ns = hx_mono_ns(), ms = hx_mono_ms(), boot = hx_boot_ms();
+    assert_true(ms >= ns / 1000000);
+    assert_true(boot >= ms); /* boot time counts what monotonic leaves out */
+    assert_true(hx_mono_ns() >= ns);
+    int64_t wall_s = hx_wall_us() / 1000000, now = time(NULL);
+    assert_true(wall_s - now >= -1 && wall_s - now <= 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats),          cmocka_unit_test(agrees_with_libc), cmocka_unit_test(parses_what_the_rfc_allows),
+        cmocka_unit_test(refuses_the_rest), cmocka_unit_test(clocks_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,88 @@
+/* The worker's state, shared by the files of this folder and by nothing else. worker.c is the page to read first.
+ *
+ * One thread, one loop. Two connections: `work` carries claims and completions, one transaction in flight at a time, so
+ * that what gathers meanwhile makes the next batch; `side` carries everything that must not wait behind them: the lease,
+ * cancellations, rows taken straight from `waiting`. */
+#pragma once
+
+#include "common/clock.h"
+#include "common/evidence.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/text.h"
+#include "lib/channel/channel.h"
+#include "lib/config/config.h"
+#include "lib/kafka/consumer.h"
+#include "lib/kafka/progress.h"
+#include "lib/ledger/ledger.h"
+#include "worker/backlog.h"
+#include "worker/handler.h"
+
+struct claim; /* claim.h: one claim row of ours */
+struct run;   /* run.h: one job of ours, from its claim to its committed outcome */
+
+struct worker {
+    struct hx_loop *loop;
+    const struct hx_config *config;
+    struct hx_channel *channel; /* to the supervisor; NULL when run alone */
+    struct hx_evidence *evidence;
+    struct hx_uuid incarnation;
+    const char *instance;
+    int slot;
+    int32_t id;      /* row in `worker`, 0 before registration */
+    char *label;     /* "host/instance/slot", as events and logs name this worker */
+    int exit_code;
+
+    struct handlers *handlers;
+    struct backlog *backlog;       /* candidates: announced or taken, not claimed yet */
+    struct hx_consumer *consumer;  /* NULL until registered, and when Kafka's configuration is refused */
+    struct hx_progress *progress;
+    bool paused;                   /* fetching is paused: the backlog is full */
+
+    struct hx_pg *work, *side;
+    bool work_busy;                /* a transaction of complete.c/claim.c is in flight */
+    struct doubt *doubt;           /* a claim whose COMMIT nobody has confirmed; asked before anything else */
+    struct hx_timer *work_pause;   /* armed: after a failure, nothing is sent until it fires */
+    unsigned work_failures;
+
+    struct run *runs;              /* all runs, a doubly linked list in order of claim */
+    size_t run_count;
+    size_t builtin_running, slots_running; /* claimed and not ended */
+    struct run *ended_head, *ended_tail;   /* ended, outcome not sent yet, in order */
+    size_t ended_count;
+    size_t outcome_limit;          /* how many outcomes the next transaction may carry: halved to find a bad value */
+
+    struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
+    bool take_busy, renew_busy, signal_busy;
+    int64_t renewed_boot_ms;       /* CLOCK_BOOTTIME of the last renewal that committed */
+    bool registered, ready, draining, cut_short, leaving;
+    uint64_t done;                 /* outcomes committed */
+};
+
+/* Jobs a claim of builtin handlers takes at most, and exec and HTTP jobs at once. */
+size_t worker_batch(const struct worker *w);
+size_t worker_slots(const struct worker *w);
+/* Ends the loop with the code; what runs is killed and left to the evidence. */
+void worker_leave(struct worker *w, int exit_code);
+/* Runs the worker until it is told to stop. The exit code. */
+int worker_run(struct worker *w);
+
+/* poll.c: what Kafka announced goes into the backlog. */
+void worker_poll(struct worker *w);
+void worker_consume(struct worker *w);    /* starts the consumer */
+void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n); /* their records may move on */
+/* take.c: due rows straight from PostgreSQL. */
+void worker_take_start(struct worker *w);
+void worker_take_soon(struct worker *w);
+/* claim.c */
+size_t worker_claim(struct worker *w, struct hx_pg_tx *tx, struct batch *batch); /* adds claims; how many ids */
+/* run.c */
+void worker_begin(struct worker *w, struct run *run);
+/* complete.c: the one transaction in flight: outcomes, then claims. */
+void worker_complete(struct worker *w);
+/* lease.c */
+void worker_register(struct worker *w);
+void worker_lease_start(struct worker *w);
+/* drain.c */
+void worker_drain(struct worker *w);
+void worker_drain_step(struct worker *w);

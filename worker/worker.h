@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/evidence.h"
 #include "common/log.h"
+#include "common/exit_codes.h"
 #include "common/loop.h"
 #include "common/text.h"
 #include "lib/channel/channel.h"
@@ -40,9 +41,11 @@ struct worker {
     bool paused;                   /* fetching is paused: the backlog is full */
 
     struct hx_pg *work, *side;
-    bool work_busy;                /* a transaction of complete.c/claim.c is in flight */
-    struct doubt *doubt;           /* a claim whose COMMIT nobody has confirmed; asked before anything else */
+    bool work_busy;                /* its transaction is in flight (flight.h) */
+    bool doubtful;                 /* a COMMIT that nobody has confirmed: it is asked for before anything else is sent */
+    bool claims_skipped;           /* the next transaction carries outcomes only */
     struct hx_timer *work_pause;   /* armed: after a failure, nothing is sent until it fires */
+    struct hx_timer *doubt_timer;
     unsigned work_failures;
 
     struct run *runs;              /* all runs, a doubly linked list in order of claim */
@@ -50,12 +53,14 @@ struct worker {
     size_t builtin_running, slots_running; /* claimed and not ended */
     struct run *ended_head, *ended_tail;   /* ended, outcome not sent yet, in order */
     size_t ended_count;
+    size_t messages;               /* progress events not committed yet */
+    char *plain_detail;            /* the event detail of a builtin's plain success */
     size_t outcome_limit;          /* how many outcomes the next transaction may carry: halved to find a bad value */
 
     struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
     bool take_busy, renew_busy, signal_busy;
     int64_t renewed_boot_ms;       /* CLOCK_BOOTTIME of the last renewal that committed */
-    bool registered, ready, draining, cut_short, leaving;
+    bool registered, draining, cut_short, signing_off, leaving;
     uint64_t done;                 /* outcomes committed */
 };
 
@@ -74,12 +79,6 @@ void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n); 
 /* take.c: due rows straight from PostgreSQL. */
 void worker_take_start(struct worker *w);
 void worker_take_soon(struct worker *w);
-/* claim.c */
-size_t worker_claim(struct worker *w, struct hx_pg_tx *tx, struct batch *batch); /* adds claims; how many ids */
-/* run.c */
-void worker_begin(struct worker *w, struct run *run);
-/* complete.c: the one transaction in flight: outcomes, then claims. */
-void worker_complete(struct worker *w);
 /* lease.c */
 void worker_register(struct worker *w);
 void worker_lease_start(struct worker *w);

@@ -1,0 +1,119 @@
+#include "worker/flight.h"
+#include "worker/outcome.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The first step of a job's way: candidates become ours, by a claim row with a token of our choosing. Never more than can start at
+ * once. */
+
+static int by_id(const void *a, const void *b) {
+    return hx_uuid_cmp(&((const struct candidate *)a)->id, &((const struct candidate *)b)->id);
+}
+
+static size_t room(size_t limit, size_t taken) {
+    return limit - HX_MIN(limit, taken);
+}
+
+static struct claim *add_part(struct flight *f) {
+    struct claim *claim = hx_alloc(sizeof *claim);
+    claim->token = hx_uuid_v4();
+    f->parts = hx_realloc(f->parts, (f->part_count + 1) * sizeof *f->parts);
+    f->parts[f->part_count++] = (struct part){ .claim = claim };
+    return claim;
+}
+
+/* One claim for all candidates whose type has no fleet-wide limit. */
+static void add_free(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids, int32_t *attempts) {
+    struct worker *w = f->worker;
+    size_t n = 0;
+    for (size_t i = 0; i < f->batch.n; i++) {
+        const struct candidate *c = &f->batch.v[i];
+        if (c->handler->concurrency || (n && hx_uuid_eq(&ids[n - 1], &c->id)))
+            continue;
+        ids[n] = c->id;
+        attempts[n++] = c->handler->max_attempts;
+    }
+    if (!n)
+        return;
+    struct claim *claim = add_part(f);
+    f->parts[f->part_count - 1].statement =
+        hx_ledger_claim(tx, &claim->token, w->id, ids, attempts, n, w->handlers->free_types, w->handlers->free_count, w->label);
+}
+
+static void add_limited(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids, const struct handler *h) {
+    struct worker *w = f->worker;
+    size_t n = 0;
+    for (size_t i = 0; i < f->batch.n; i++) {
+        const struct candidate *c = &f->batch.v[i];
+        if (c->handler == h && !(n && hx_uuid_eq(&ids[n - 1], &c->id)))
+            ids[n++] = c->id;
+    }
+    if (!n)
+        return;
+    struct claim *claim = add_part(f);
+    f->parts[f->part_count - 1].statement =
+        hx_ledger_claim_limited(tx, &claim->token, w->id, ids, n, h->max_attempts, h->type, w->label);
+}
+
+void claim_add(struct flight *f, struct hx_pg_tx *tx) {
+    struct worker *w = f->worker;
+    if (w->draining || w->claims_skipped)
+        return;
+    size_t builtin = room(worker_batch(w), w->builtin_running), slots = room(worker_slots(w), w->slots_running);
+    builtin = HX_MIN(builtin, backlog_builtin(w->backlog));
+    slots = HX_MIN(slots, backlog_slotted(w->backlog));
+    if (!builtin && !slots)
+        return;
+    f->batch.v = hx_allocn(builtin + slots, sizeof *f->batch.v);
+    backlog_pick(w->backlog, builtin, slots, &f->batch);
+    qsort(f->batch.v, f->batch.n, sizeof *f->batch.v, by_id);
+    _cleanup_free_ struct hx_uuid *ids = hx_allocn(f->batch.n, sizeof *ids);
+    _cleanup_free_ int32_t *attempts = hx_allocn(f->batch.n, sizeof *attempts);
+    add_free(f, tx, ids, attempts);
+    for (size_t i = 0; i < w->handlers->n; i++)
+        if (w->handlers->v[i].concurrency)
+            add_limited(f, tx, ids, &w->handlers->v[i]);
+}
+
+static int by_priority(const void *a, const void *b) {
+    const struct hx_job *x = a, *y = b;
+    return x->priority != y->priority ? (x->priority < y->priority ? 1 : -1) : hx_uuid_cmp(&x->id, &y->id);
+}
+
+void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx, int statement) {
+    size_t n = (size_t)hx_pg_rows(tx, statement);
+    if (!n) {
+        free(claim);
+        return;
+    }
+    _cleanup_free_ struct hx_job *jobs = hx_allocn(n, sizeof *jobs);
+    _cleanup_free_ struct run **runs = hx_allocn(n, sizeof *runs);
+    for (size_t i = 0; i < n; i++)
+        jobs[i] = hx_ledger_read_job(tx, statement, (int)i);
+    qsort(jobs, n, sizeof *jobs, by_priority);
+    for (size_t i = 0; i < n; i++)
+        runs[i] = run_new(w, claim, handlers_find(w->handlers, jobs[i].type), &jobs[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (w->draining) { /* claimed while the order to stop was on its way */
+            outcome_released(runs[i], "drain");
+            run_end(runs[i]);
+        } else {
+            run_start(runs[i], &jobs[i]);
+        }
+    }
+}
+
+void claim_committed(struct flight *f, const struct hx_pg_tx *tx) {
+    for (size_t i = 0; i < f->part_count; i++)
+        claim_run(f->worker, f->parts[i].claim, tx, f->parts[i].statement);
+    worker_settle_candidates(f->worker, f->batch.v, f->batch.n);
+}
+
+void claim_undo(struct flight *f) {
+    for (size_t i = 0; i < f->part_count; i++)
+        free(f->parts[i].claim);
+    f->part_count = 0;
+    if (!f->worker->draining)
+        backlog_return(f->worker->backlog, f->batch.v, f->batch.n);
+}

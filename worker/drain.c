@@ -1,0 +1,56 @@
+#include "worker/run.h"
+
+/* The end of a worker's life in order: it claims nothing more, what runs may finish for drain_timeout, then it is ended and queued
+ * again, and when every outcome is written the worker signs off. */
+
+static void stop_runs(struct worker *w) {
+    for (struct run *run = w->runs, *next; run; run = next) {
+        next = run->next;
+        run_stop(run, STOP_DRAIN, "drain");
+    }
+}
+
+static void out_of_time(void *user) {
+    struct worker *w = user;
+    if (!w->cut_short) {
+        w->cut_short = true;
+        hx_notice(NULL, "%zu jobs still run after the drain timeout, ending them", w->builtin_running + w->slots_running);
+        stop_runs(w);
+        hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE) + 2000);
+    } else {
+        hx_error(NULL, "%zu outcomes could not be written in time, leaving them to the reaper", w->run_count);
+        worker_leave(w, HX_EXIT_TRY_AGAIN);
+    }
+}
+
+void worker_drain(struct worker *w) {
+    if (w->draining)
+        return;
+    w->draining = true;
+    hx_info(NULL, "draining: %zu jobs running", w->builtin_running + w->slots_running);
+    backlog_clear(w->backlog);
+    if (w->consumer)
+        hx_consumer_pause(w->consumer, true);
+    w->drain_timer = hx_timer_new(w->loop, out_of_time, w);
+    hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_SUPERVISOR_DRAIN_TIMEOUT));
+}
+
+static void signed_off(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    (void)tx, (void)error; /* a row that stays has no claims: the scheduler forgets it */
+    struct worker *w = user;
+    if (!w->leaving)
+        worker_leave(w, HX_EXIT_OK);
+}
+
+void worker_drain_step(struct worker *w) {
+    if (w->run_count || w->work_busy || w->doubtful || w->signing_off)
+        return;
+    if (!w->registered) {
+        worker_leave(w, HX_EXIT_OK);
+        return;
+    }
+    w->signing_off = true;
+    struct hx_pg_tx *tx = hx_pg_tx_new("sign off");
+    hx_ledger_sign_off(tx, w->id);
+    hx_pg_submit(w->side, tx, 2000, signed_off, w);
+}

@@ -1,0 +1,276 @@
+#include "worker/exec.h"
+
+#include "common/process.h"
+#include "worker/environment.h"
+#include "worker/message.h"
+#include "worker/outcome.h"
+#include "worker/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+/* What a run may put into the log, and the longest line that is looked at as a message. */
+enum { LOGGED_MAX = 256 * 1024, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024 };
+
+struct exec {
+    pid_t pid; /* of the child and its group; 0 once reaped */
+    struct output *out, *err;
+    size_t logged;
+    bool truncated;
+    struct message said; /* the last result, error, snooze, cancel of its messages */
+    char wrong[160];     /* a message that could not be read: the run fails for it */
+};
+
+static void log_line(struct run *run, const char *event, const char *line, size_t n, bool cut) {
+    struct exec *x = run->exec;
+    if (x->logged > LOGGED_MAX) {
+        x->truncated = true;
+        return;
+    }
+    struct hx_log_ctx ctx = *run_ctx(run);
+    ctx.event = event;
+    x->logged += n + 1;
+    if (x->logged > LOGGED_MAX) {
+        x->truncated = true;
+        hx_notice(&ctx, "more than %d KiB of output, ignoring the rest", LOGGED_MAX / 1024);
+        return;
+    }
+    cut |= n > LOGGED_LINE;
+    hx_info(&ctx, "%.*s%s", (int)HX_MIN(n, (size_t)LOGGED_LINE), line, cut ? " …" : "");
+}
+
+static void replace(char **slot, char **value) {
+    if (*value) {
+        free(*slot);
+        *slot = *value;
+        *value = NULL;
+    }
+}
+
+/* Stage and progress go on at once; of the rest the last word counts, at the end. */
+static void heed(struct run *run, struct message *m) {
+    struct exec *x = run->exec;
+    if (m->stage || m->progress >= 0) {
+        _cleanup_buf_ struct hx_buf b = { 0 };
+        hx_buf_printf(&b, "{\"attempt\":%d", run->attempt);
+        if (m->stage) {
+            hx_buf_puts(&b, ",\"stage\":");
+            hx_buf_json_string(&b, m->stage, SIZE_MAX);
+        }
+        if (m->progress >= 0)
+            hx_buf_printf(&b, ",\"progress\":%d", m->progress);
+        hx_buf_putc(&b, '}');
+        run_tell(run, hx_buf_take(&b), m->stage != NULL);
+    }
+    replace(&x->said.result, &m->result);
+    replace(&x->said.cancel, &m->cancel);
+    if (m->snooze_ms >= 0)
+        x->said.snooze_ms = m->snooze_ms;
+    if (m->error) {
+        x->said.error = true;
+        replace(&x->said.error_code, &m->error_code);
+        replace(&x->said.error_message, &m->error_message);
+        x->said.retry = m->retry;
+        x->said.retry_after_ms = m->retry_after_ms;
+    }
+}
+
+static void out_line(const char *line, size_t n, bool cut, void *user) {
+    struct run *run = user;
+    struct message m;
+    char why[120];
+    if (cut && line[0] == '{') {
+        hx_strcopy(run->exec->wrong, sizeof run->exec->wrong, "a message longer than 1 MiB");
+        return;
+    }
+    int r = message_parse(line, n, &m, why, sizeof why);
+    if (r > 0)
+        heed(run, &m);
+    else
+        log_line(run, "handler.stdout", line, n, cut);
+    if (r < 0)
+        snprintf(run->exec->wrong, sizeof run->exec->wrong, "message: %s", why);
+    message_reset(&m);
+}
+
+static void err_line(const char *line, size_t n, bool cut, void *user) {
+    log_line(user, "handler.stderr", line, n, cut);
+}
+
+static bool permanent_exit(int code) {
+    return (code >= 64 && code <= 67) || code == 70 || (code >= 76 && code <= 78);
+}
+
+static void judge_failure(struct run *run, int status, const char *members) {
+    struct exec *x = run->exec;
+    char message[96], code[32];
+    struct failure f = { .retry_after_ms = x->said.retry_after_ms, .members = members };
+    if (WIFSIGNALED(status)) {
+        snprintf(code, sizeof code, "%s", hx_signal_name(WTERMSIG(status)));
+        snprintf(message, sizeof message, "the handler died by %s", code);
+        f.retry = RETRY_YES;
+    } else {
+        snprintf(code, sizeof code, "exit_%d", WEXITSTATUS(status));
+        snprintf(message, sizeof message, "the handler exited with %d", WEXITSTATUS(status));
+        f.retry = permanent_exit(WEXITSTATUS(status)) ? RETRY_NO : RETRY_YES;
+    }
+    if (x->said.retry != MESSAGE_RETRY_UNSAID)
+        f.retry = x->said.retry == MESSAGE_RETRY_YES ? RETRY_YES : RETRY_NO;
+    f.code = x->said.error_code ? x->said.error_code : x->said.error && !status ? "error" : code;
+    f.message = x->said.error_message ? x->said.error_message : message;
+    outcome_failure(run, &f);
+}
+
+/* What the end means, the strongest reason first: what the fleet did, what the handler said, how it exited. */
+static void judge(struct run *run, int status, const struct rusage *usage) {
+    struct exec *x = run->exec;
+    char members[160];
+    long cpu_ms = usage->ru_utime.tv_sec * 1000 + usage->ru_utime.tv_usec / 1000 + usage->ru_stime.tv_sec * 1000 +
+                  usage->ru_stime.tv_usec / 1000;
+    snprintf(members, sizeof members, "\"%s\":%d,\"max_rss_kb\":%ld,\"cpu_ms\":%ld%s", WIFSIGNALED(status) ? "signal" : "exit_code",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), usage->ru_maxrss, cpu_ms,
+             x->truncated ? ",\"output_truncated\":true" : "");
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (run->stop == STOP_CANCEL)
+        outcome_canceled(run, run->stop_why);
+    else if (run->stop == STOP_DRAIN && !(clean && x->said.result)) /* an exit 0 at TERM is rarely the work done */
+        outcome_cut_short(run, run->stop_why);
+    else if (run->stop == STOP_TIMEOUT)
+        outcome_failure(run, &(struct failure){ .code = "timeout", .message = "ran longer than its timeout", .retry_after_ms = -1, .members = members });
+    else if (x->wrong[0])
+        outcome_failure(run, &(struct failure){ .code = "bad_message", .message = x->wrong, .retry = RETRY_NO, .members = members });
+    else if (!WIFSIGNALED(status) && x->said.cancel)
+        outcome_canceled(run, x->said.cancel);
+    else if (!WIFSIGNALED(status) && x->said.snooze_ms >= 0)
+        outcome_snooze(run, x->said.snooze_ms);
+    else if (clean && !x->said.error)
+        outcome_success(run, x->said.result);
+    else
+        judge_failure(run, status, members);
+}
+
+static void exited(pid_t pid, int status, const struct rusage *usage, void *user) {
+    struct run *run = user;
+    struct exec *x = run->exec;
+    hx_kill_group(pid, SIGKILL); /* what the handler left in its group ends with it */
+    x->pid = 0;
+    output_drain(x->out);
+    output_drain(x->err);
+    x->out = output_free(x->out);
+    x->err = output_free(x->err);
+    judge(run, status, usage);
+    struct hx_log_ctx ctx = *run_ctx(run);
+    ctx.event = "job.ended";
+    ctx.error_code = run->outcome.code;
+    hx_log(run->outcome.code ? HX_LOG_NOTICE : HX_LOG_INFO, &ctx, "%s after %lld ms%s%s", hx_status_name(run->outcome.status),
+           (long long)((hx_wall_us() - run->started_us) / 1000), run->outcome.code ? ": " : "",
+           run->outcome.message ? run->outcome.message : "");
+    run_end(run);
+    exec_kill_strays(run->worker);
+}
+
+/* The payload as a file on the handler's stdin: no pipe to fill, no handler that could block us by not reading. */
+static int payload_fd(const struct hx_job *job) {
+    int fd = memfd_create("payload", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    for (size_t done = 0; done < job->payload_len;) {
+        ssize_t n = write(fd, job->payload + done, job->payload_len - done);
+        if (n < 0) {
+            int error = errno;
+            close(fd);
+            return -error;
+        }
+        done += (size_t)n;
+    }
+    lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
+    _cleanup_close_ int in = payload_fd(job);
+    if (in < 0)
+        return in;
+    if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+        return -errno;
+    struct environment *env = environment_new(run, job);
+    struct hx_spawn spec = {
+        .argv = run->handler->exec,
+        .envp = environment_vector(env),
+        .fd_in = in,
+        .fd_out = out[1],
+        .fd_err = err[1],
+        .new_group = true,
+        .death_signal = SIGKILL,
+        .no_new_privs = true,
+        .no_core = true,
+        .publish_pid = &run->evidence->pgid,
+    };
+    int r = hx_spawn(&spec, &run->exec->pid);
+    environment_free(env);
+    return r;
+}
+
+/* The program can't be started. Descriptors or processes may be short for a while; a wrong path stays wrong. */
+static void not_started(struct run *run, int error) {
+    char message[256];
+    snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
+    bool passing = error == -EAGAIN || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+    hx_error(run_ctx(run), "the handler can't be started: %s", message);
+    outcome_failure(run, &(struct failure){ .code = "spawn", .message = message, .retry = passing ? RETRY_YES : RETRY_NO, .retry_after_ms = -1 });
+    run_end(run);
+}
+
+void exec_start(struct run *run, const struct hx_job *job) {
+    struct worker *w = run->worker;
+    run->exec = hx_alloc(sizeof *run->exec);
+    struct exec *x = run->exec;
+    x->said = (struct message){ .progress = -1, .retry_after_ms = -1, .snooze_ms = -1 };
+    int out[2] = { -1, -1 }, err[2] = { -1, -1 };
+    int r = spawn(run, job, out, err);
+    hx_close_p(&out[1]);
+    hx_close_p(&err[1]);
+    if (r < 0) {
+        hx_close_p(&out[0]);
+        hx_close_p(&err[0]);
+        not_started(run, r);
+        return;
+    }
+    x->out = output_new(w->loop, out[0], MESSAGE_LINE, out_line, run);
+    x->err = output_new(w->loop, err[0], LOGGED_LINE, err_line, run);
+    hx_loop_child(w->loop, x->pid, exited, run);
+    struct hx_log_ctx ctx = *run_ctx(run);
+    ctx.event = "job.started";
+    hx_info(&ctx, "started %s as pid %d", run->handler->exec[0], (int)x->pid);
+}
+
+static void out_of_grace(void *user) {
+    struct run *run = user;
+    if (run->exec->pid > 1)
+        hx_kill_group(run->exec->pid, SIGKILL);
+}
+
+void exec_stop(struct run *run) {
+    struct worker *w = run->worker;
+    hx_kill_group(run->exec->pid, SIGTERM);
+    hx_timer_free(run->timer);
+    run->timer = hx_timer_new(w->loop, out_of_grace, run);
+    hx_timer_set(run->timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE));
+}
+
+struct exec *exec_free(struct exec *x) {
+    if (!x)
+        return NULL;
+    if (x->pid > 1)
+        hx_kill_group(x->pid, SIGKILL);
+    output_free(x->out);
+    output_free(x->err);
+    message_reset(&x->said);
+    free(x);
+    return NULL;
+}

@@ -1,0 +1,102 @@
+#include "worker/flight.h"
+
+#include "common/backoff.h"
+#include "worker/outcome.h"
+
+#include <stdlib.h>
+
+struct flight *flight_new(struct worker *w) {
+    struct flight *f = hx_alloc(sizeof *f);
+    *f = (struct flight){ .worker = w, .complete = -1, .settle = -1 };
+    return f;
+}
+
+struct flight *flight_free(struct flight *f) {
+    free(f->outcomes);
+    free(f->batch.v);
+    free(f->parts);
+    free(f);
+    return NULL;
+}
+
+bool flight_empty(const struct flight *f) {
+    return !f->outcome_count && !f->part_count && !f->messages;
+}
+
+void flight_undo(struct flight *f) {
+    tell_undo(f);
+    complete_undo(f);
+    claim_undo(f);
+}
+
+/* How long to leave the database alone after this failure. */
+static int64_t pause_ms(struct worker *w, const struct hx_pg_error *error) {
+    unsigned n = ++w->work_failures;
+    if (error->class == HX_PG_RETRY)
+        return hx_backoff_full_jitter(n, 5, 1000);
+    if (error->class == HX_PG_UNAVAILABLE)
+        return hx_backoff_full_jitter(n, 100, 5000);
+    return hx_backoff_full_jitter(n, 1000, 30000);
+}
+
+/* A value somewhere in the batch is to blame: half as many outcomes next time, down to the one. */
+static void halve(struct flight *f, const struct hx_pg_error *error) {
+    struct worker *w = f->worker;
+    if (f->outcome_count > 1) {
+        w->outcome_limit = f->outcome_count / 2;
+    } else if (f->outcome_count == 1) {
+        struct run *run = f->outcomes[0];
+        hx_error(run_ctx(run), "the database refuses the outcome: %s: %s", error->sqlstate, error->message);
+        outcome_unwritable(run, error->sqlstate, error->message);
+    }
+}
+
+static void resume(void *user) {
+    (void)user; /* the next tick sends */
+}
+
+static void failed(struct flight *f, const struct hx_pg_error *error) {
+    struct worker *w = f->worker;
+    flight_undo(f);
+    /* A deadlock takes two: the completion alone can't be half of one with a claim. */
+    w->claims_skipped = f->outcome_count > 0 && (error->class == HX_PG_RETRY || error->class == HX_PG_DATA);
+    if (error->class == HX_PG_DATA)
+        halve(f, error);
+    if (!w->work_pause)
+        w->work_pause = hx_timer_new(w->loop, resume, w);
+    hx_timer_set(w->work_pause, pause_ms(w, error));
+    hx_log(error->class == HX_PG_RETRY ? HX_LOG_DEBUG : HX_LOG_WARNING, NULL, "PostgreSQL: %s%s%s, retrying", error->sqlstate,
+           error->sqlstate[0] ? ": " : "", error->message);
+    flight_free(f);
+}
+
+static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    struct flight *f = user;
+    struct worker *w = f->worker;
+    w->work_busy = false;
+    if (w->leaving) {
+        flight_free(f);
+        return;
+    }
+    if (!error) {
+        w->work_failures = 0;
+        w->claims_skipped = false;
+        if (w->outcome_limit < worker_batch(w))
+            w->outcome_limit *= 2;
+        tell_committed(f);
+        complete_committed(f, tx);
+        claim_committed(f, tx);
+        flight_free(f);
+    } else if (error->in_doubt && f->part_count) {
+        f->backend_pid = error->backend_pid;
+        doubt_ask(f);
+    } else {
+        /* In doubt without a claim: the fence makes a repeat harmless. */
+        failed(f, error);
+    }
+}
+
+void flight_send(struct flight *f, struct hx_pg_tx *tx) {
+    f->worker->work_busy = true;
+    hx_pg_submit(f->worker->work, tx, 0, done, f);
+}

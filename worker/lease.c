@@ -1,0 +1,182 @@
+#include "common/process.h"
+#include "lib/ledger/schema.h"
+#include "worker/run.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* This worker's row in PostgreSQL: made at the start, renewed while it lives, and the place where it learns that it was declared dead
+ * or that a job is to stop. */
+
+enum { SIGNALS_MS = 250, RETRY_MS = 1000 };
+
+static void tell_supervisor(struct worker *w, const char *op, const char *why) {
+    if (w->channel)
+        hx_channel_send(w->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op), -1);
+}
+
+static void fatal(struct worker *w, const char *why) {
+    hx_error(NULL, "%s", why);
+    tell_supervisor(w, "fatal", why);
+    worker_leave(w, HX_EXIT_CONFIG);
+}
+
+static void register_again(void *user) {
+    worker_register(user);
+}
+
+static void retry_registration(struct worker *w, const struct hx_pg_error *error) {
+    _cleanup_free_ char *why = hx_printf("PostgreSQL: %s", error->message);
+    hx_warning(NULL, "%s, retrying", why);
+    tell_supervisor(w, "waiting", why);
+    w->renew_timer = hx_timer_free(w->renew_timer);
+    w->renew_timer = hx_timer_new(w->loop, register_again, w);
+    hx_timer_set(w->renew_timer, RETRY_MS);
+}
+
+static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    struct worker *w = user;
+    if (w->leaving)
+        return;
+    if (error) {
+        retry_registration(w, error);
+        return;
+    }
+    w->id = hx_pg_get_int4(tx, 1, 0, 0);
+    atomic_store(&w->evidence->worker_id, w->id);
+    w->registered = true;
+    hx_info(NULL, "registered as worker %d (%s) for %zu types", w->id, w->label, w->handlers->n);
+    worker_consume(w);
+    worker_lease_start(w);
+    worker_take_start(w);
+    tell_supervisor(w, "ready", NULL);
+}
+
+static void enroll(struct worker *w) {
+    char host[33], boot[33], hostname[256] = "";
+    hx_machine_id(host);
+    hx_boot_id(boot);
+    gethostname(hostname, sizeof hostname - 1);
+    struct hx_worker_info info = { .host = host,
+                                   .hostname = hostname,
+                                   .instance = w->instance,
+                                   .boot_id = boot,
+                                   .version = HX_VERSION,
+                                   .slot = w->slot,
+                                   .pid = getpid(),
+                                   .incarnation = w->incarnation,
+                                   .types = w->handlers->types,
+                                   .type_count = w->handlers->n };
+    struct hx_type_info *types = handlers_infos(w->handlers);
+    struct hx_pg_tx *tx = hx_pg_tx_new("register");
+    hx_ledger_register_types(tx, types, w->handlers->n);
+    hx_ledger_register_worker(tx, &info);
+    handlers_infos_free(types, w->handlers->n);
+    hx_pg_submit(w->side, tx, 0, registered, w);
+}
+
+static void schema_read(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    struct worker *w = user;
+    if (w->leaving)
+        return;
+    if (error && error->class != HX_PG_SCHEMA) {
+        retry_registration(w, error);
+        return;
+    }
+    const char *found = !error && hx_pg_rows(tx, 0) ? hx_pg_get_text(tx, 0, 0, 0, NULL) : NULL;
+    if (hx_streq(found, hx_schema_head())) {
+        enroll(w);
+        return;
+    }
+    _cleanup_free_ char *why = hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
+                                         found ? found : "no revision", hx_schema_head());
+    fatal(w, why);
+}
+
+void worker_register(struct worker *w) {
+    struct hx_pg_tx *tx = hx_pg_tx_new("schema");
+    hx_ledger_schema(tx);
+    hx_pg_submit(w->side, tx, 0, schema_read, w);
+}
+
+/* --- the lease --- */
+
+static int64_t lease_ms(const struct worker *w) {
+    return hx_config_int(w->config, HX_WORKER_LEASE);
+}
+
+/* Declared dead: others may run our jobs already. Nothing here may go on. */
+static void disowned(struct worker *w) {
+    hx_error(NULL, "this worker was declared dead, ending what it runs");
+    worker_leave(w, HX_EXIT_TRY_AGAIN);
+}
+
+static void renewed(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    struct worker *w = user;
+    w->renew_busy = false;
+    if (w->leaving)
+        return;
+    hx_timer_set(w->renew_timer, lease_ms(w) / 3);
+    if (error)
+        return; /* the connection says so itself */
+    w->renewed_boot_ms = hx_boot_ms();
+    if (!hx_pg_get_bool(tx, 0, 0, 0))
+        disowned(w);
+}
+
+static void renew(void *user) {
+    struct worker *w = user;
+    if (w->renew_busy)
+        return;
+    w->renew_busy = true;
+    struct hx_pg_tx *tx = hx_pg_tx_new("renew");
+    hx_ledger_renew(tx, w->id, (int32_t)(w->builtin_running + w->slots_running));
+    hx_pg_submit(w->side, tx, lease_ms(w) / 3, renewed, w);
+}
+
+/* --- cancellations --- */
+
+static void forget_signal(struct worker *w, const struct hx_uuid *id) {
+    struct hx_pg_tx *tx = hx_pg_tx_new("answer");
+    hx_ledger_answered(tx, w->id, id, 1);
+    hx_pg_submit(w->side, tx, 0, NULL, NULL);
+}
+
+static void signalled(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    struct worker *w = user;
+    w->signal_busy = false;
+    if (w->leaving)
+        return;
+    for (int row = 0; !error && row < hx_pg_rows(tx, 0); row++) {
+        struct hx_uuid id = hx_pg_get_uuid(tx, 0, row, 0);
+        struct run *run = run_find(w, &id);
+        if (run)
+            run_stop(run, STOP_CANCEL, hx_pg_get_text(tx, 0, row, 1, NULL));
+        else if (!w->work_busy && !w->doubtful)
+            forget_signal(w, &id); /* not ours any more: whoever ended it came first */
+    }
+    hx_timer_set(w->signal_timer, SIGNALS_MS);
+}
+
+/* Asks only while something runs: an idle worker has nothing to stop. */
+static void look_for_signals(void *user) {
+    struct worker *w = user;
+    if (w->signal_busy || !(w->builtin_running + w->slots_running)) {
+        hx_timer_set(w->signal_timer, SIGNALS_MS);
+        return;
+    }
+    w->signal_busy = true;
+    struct hx_pg_tx *tx = hx_pg_tx_new("signals");
+    hx_ledger_signals(tx, w->id);
+    hx_pg_submit(w->side, tx, 0, signalled, w);
+}
+
+void worker_lease_start(struct worker *w) {
+    w->renewed_boot_ms = hx_boot_ms();
+    w->renew_timer = hx_timer_free(w->renew_timer);
+    w->renew_timer = hx_timer_new(w->loop, renew, w);
+    w->signal_timer = hx_timer_new(w->loop, look_for_signals, w);
+    hx_timer_set(w->renew_timer, lease_ms(w) / 3);
+    hx_timer_set(w->signal_timer, SIGNALS_MS);
+}

@@ -1,0 +1,181 @@
+#include "lib/kafka/record.h"
+#include "worker/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Announcements from Kafka become candidates. A record's offset moves on when each of its ids was claimed, found taken, or parked. */
+
+enum { READ_AT_ONCE = 256, QUARANTINED_BYTES = 64 * 1024 };
+
+/* Enough in hand to fill the next claims; more would only keep it from other workers. */
+static bool full(const struct worker *w) {
+    return backlog_builtin(w->backlog) >= 2 * worker_batch(w) || backlog_slotted(w->backlog) >= 2 * worker_slots(w);
+}
+
+static void part_done(struct worker *w, struct hx_in_flight *record, size_t n) {
+    const char *topic;
+    int32_t partition;
+    int64_t next;
+    if (record && hx_progress_done(w->progress, record, n, &topic, &partition, &next) && w->consumer)
+        hx_consumer_store(w->consumer, topic, partition, next);
+}
+
+void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        part_done(w, c[i].record, 1);
+}
+
+/* A record that has to be written down before its offset may move on: unreadable, or of a type without a handler here. */
+struct aside {
+    struct worker *worker;
+    struct hx_in_flight *record;
+    size_t parts;
+    char *topic, *why, *type;
+    int32_t partition;
+    int64_t offset;
+    struct hx_buf data;
+    size_t size;
+};
+
+static void put_aside(void *user);
+
+static void aside_free(struct aside *a) {
+    free(a->topic);
+    free(a->type);
+    hx_buf_reset(&a->data);
+    free(a);
+}
+
+static void aside_done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    (void)tx;
+    struct aside *a = user;
+    if (a->worker->leaving) {
+        aside_free(a);
+    } else if (error && error->class != HX_PG_DATA) {
+        put_aside(a); /* the queue of the connection waits for PostgreSQL to return */
+    } else {
+        part_done(a->worker, a->record, a->parts);
+        aside_free(a);
+    }
+}
+
+static void put_aside(void *user) {
+    struct aside *a = user;
+    struct hx_pg_tx *tx = hx_pg_tx_new("put aside");
+    if (a->type)
+        hx_ledger_park(tx, (const struct hx_uuid *)(const void *)a->data.data, a->parts, "no_handler");
+    else
+        hx_ledger_quarantine(tx, a->topic, a->partition, a->offset, a->why, a->data.data, a->data.len, (int64_t)a->size);
+    hx_pg_submit(a->worker->side, tx, 0, aside_done, a);
+}
+
+static void set_aside(struct worker *w, const struct hx_record *r, struct hx_in_flight *record, size_t parts, const void *data, size_t n,
+                      const char *type, const char *why) {
+    struct aside *a = hx_alloc(sizeof *a);
+    *a = (struct aside){ .worker = w, .record = record, .parts = parts, .why = (char *)(uintptr_t)why, .partition = r->partition, .offset = r->offset, .size = r->size };
+    a->topic = hx_strdup(r->topic);
+    a->type = type ? hx_strdup(type) : NULL;
+    hx_buf_append(&a->data, data, n);
+    put_aside(a);
+}
+
+static void unreadable(struct worker *w, const struct hx_record *r, const char *why) {
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.topic = r->topic;
+    ctx.partition = r->partition;
+    ctx.offset = r->offset;
+    ctx.event = "record.quarantined";
+    hx_warning(&ctx, "unreadable record, quarantined: %s", why);
+    set_aside(w, r, hx_progress_begin(w->progress, r->topic, r->partition, r->offset, 1), 1, r->data, HX_MIN(r->size, (size_t)QUARANTINED_BYTES), NULL, why);
+}
+
+static void take_record(struct worker *w, const struct hx_record *r) {
+    struct hx_announcement a;
+    const char *why;
+    if (hx_announcement_decode(r->data, r->size, &a, &why) < 0) {
+        unreadable(w, r, why);
+        return;
+    }
+    struct hx_in_flight *record = hx_progress_begin(w->progress, r->topic, r->partition, r->offset, a.count);
+    const struct handler *handler = handlers_find(w->handlers, a.type);
+    if (!handler) {
+        set_aside(w, r, record, a.count, a.ids, a.count * sizeof(struct hx_uuid), a.type, NULL);
+        return;
+    }
+    for (size_t i = 0; i < a.count; i++) {
+        struct candidate c = { .id = hx_announcement_id(&a, i), .handler = handler, .record = record, .high = r->high };
+        backlog_add(w->backlog, &c);
+    }
+}
+
+void worker_poll(struct worker *w) {
+    if (!w->consumer || w->draining)
+        return;
+    for (int i = 0; i < READ_AT_ONCE && !full(w); i++) {
+        struct hx_record record;
+        if (!hx_consumer_poll(w->consumer, false, &record))
+            break;
+        take_record(w, &record);
+        hx_record_free(&record);
+    }
+    if (full(w) != w->paused) {
+        w->paused = !w->paused;
+        hx_consumer_pause(w->consumer, w->paused);
+    }
+}
+
+static void ready(void *user) {
+    (void)user; /* the tick before the next wait polls */
+}
+
+static void revoked(const char *topic, int32_t partition, void *user) {
+    struct worker *w = user;
+    hx_progress_drop(w->progress, topic, partition);
+}
+
+static void broken(const struct hx_kafka_error *error, bool fatal, void *user) {
+    (void)user;
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.event = "kafka.error";
+    hx_log(fatal ? HX_LOG_ERR : HX_LOG_WARNING, &ctx, "Kafka: %s%s", error->message, fatal ? "" : ", retrying");
+}
+
+/* One group for the fleet. A static member per slot: a worker that restarts gets its partitions back without a rebalance. */
+void worker_consume(struct worker *w) {
+    const struct hx_config *c = w->config;
+    size_t queues = w->handlers->queue_count, n;
+    const char *prefix = hx_config_string(c, HX_KAFKA_TOPIC_PREFIX);
+    const char **high = hx_allocn(queues, sizeof *high), **low = hx_allocn(queues, sizeof *low);
+    char (*names)[HX_TOPIC_SIZE] = hx_allocn(2 * queues, sizeof *names);
+    for (size_t i = 0; i < queues; i++) {
+        hx_topic_jobs(names[2 * i], prefix, w->handlers->queues[i], true);
+        hx_topic_jobs(names[2 * i + 1], prefix, w->handlers->queues[i], false);
+        high[i] = names[2 * i];
+        low[i] = names[2 * i + 1];
+    }
+    _cleanup_free_ char *group = hx_printf("%s.workers", prefix);
+    _cleanup_free_ char *client = hx_printf("heimdex-worker-%d", w->slot);
+    _cleanup_free_ char *member = hx_printf("%s", w->label);
+    for (char *p = member; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
+            *p = '-';
+    struct hx_consumer_options options = {
+        .kafka = { .brokers = hx_config_string(c, HX_KAFKA_BROKERS), .client_id = client },
+        .group = group,
+        .instance_id = w->channel ? member : NULL,
+        .high_topics = high,
+        .low_topics = low,
+        .high_count = queues,
+        .low_count = queues,
+    };
+    options.kafka.properties = hx_config_list(c, HX_KAFKA_PROPERTIES, &n);
+    options.kafka.property_count = n;
+    static const struct hx_consumer_callbacks callbacks = { .ready = ready, .revoked = revoked, .error = broken };
+    struct hx_kafka_error error;
+    if (hx_consumer_new(w->loop, &options, &callbacks, w, &w->consumer, &error) < 0)
+        hx_error(NULL, "Kafka: %s, going on with PostgreSQL alone", error.message);
+    free(high);
+    free(low);
+    free(names);
+}

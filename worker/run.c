@@ -1,0 +1,141 @@
+#include "worker/run.h"
+
+#include "worker/exec.h"
+#include "worker/mock.h"
+#include "worker/outcome.h"
+
+#include <stdlib.h>
+
+struct run *run_new(struct worker *w, struct claim *claim, const struct handler *handler, const struct hx_job *job) {
+    struct run *run = hx_alloc(sizeof *run);
+    run->worker = w;
+    run->claim = claim;
+    run->handler = handler;
+    run->id = job->id;
+    run->org_id = job->org_id;
+    run->attempt = job->attempt;
+    run->max_attempts = job->max_attempts;
+    run->fence = job->fence;
+    run->crash_count = job->crash_count;
+    run->priority = job->priority;
+    run->timeout_ms = job->timeout_ms == INT64_MIN ? handler->timeout_ms : job->timeout_ms;
+    run->next = w->runs;
+    if (run->next)
+        run->next->prev = run;
+    w->runs = run;
+    w->run_count++;
+    claim->left++;
+    *(handler_builtin(handler) ? &w->builtin_running : &w->slots_running) += 1;
+    return run;
+}
+
+void run_free(struct run *run) {
+    struct worker *w = run->worker;
+    if (run->prev)
+        run->prev->next = run->next;
+    else
+        w->runs = run->next;
+    if (run->next)
+        run->next->prev = run->prev;
+    w->run_count--;
+    if (!--run->claim->left)
+        free(run->claim);
+    if (run->evidence)
+        atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_FREE, memory_order_release);
+    hx_timer_free(run->timer);
+    exec_free(run->exec);
+    mock_free(run->mock);
+    w->messages -= run->message_count;
+    for (size_t i = 0; i < run->message_count; i++)
+        free(run->messages[i]);
+    free(run->messages);
+    free(run->stop_why);
+    free(run->code);
+    free(run->text);
+    free(run->detail);
+    free(run);
+}
+
+static void out_of_time(void *user) {
+    run_stop(user, STOP_TIMEOUT, "timeout");
+}
+
+void run_start(struct run *run, const struct hx_job *job) {
+    struct worker *w = run->worker;
+    run->evidence = hx_evidence_start(w->evidence, &run->id, run->fence, w->run_count);
+    if (!run->evidence) { /* more runs than the supervisor can be told of: another time */
+        outcome_released(run, "no room for evidence");
+        run_end(run);
+        return;
+    }
+    run->started_us = hx_wall_us();
+    if (run->handler->kind == HANDLER_MOCK)
+        mock_start(run, job);
+    else
+        exec_start(run, job);
+    if (!run->ended && !run->timer) {
+        run->timer = hx_timer_new(w->loop, out_of_time, run);
+        hx_timer_set(run->timer, run->timeout_ms);
+    }
+}
+
+void run_end(struct run *run) {
+    struct worker *w = run->worker;
+    run->ended = true;
+    run->timer = hx_timer_free(run->timer);
+    if (run->evidence)
+        atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_ENDED, memory_order_release);
+    *(handler_builtin(run->handler) ? &w->builtin_running : &w->slots_running) -= 1;
+    if (w->ended_tail)
+        w->ended_tail->ended_next = run;
+    else
+        w->ended_head = run;
+    w->ended_tail = run;
+    w->ended_count++;
+}
+
+void run_stop(struct run *run, enum stop stop, const char *why) {
+    if (run->ended || run->stop != STOP_NONE)
+        return;
+    run->stop = stop;
+    run->stop_why = hx_strdup(why);
+    if (run->handler->kind == HANDLER_MOCK)
+        mock_stop(run);
+    else
+        exec_stop(run);
+}
+
+void run_tell(struct run *run, char *detail, bool stage) {
+    /* The newest message replaces its predecessor while nobody has sent that and it only moved the progress on. */
+    if (run->message_count > run->message_sending && !stage && !run->last_is_stage) {
+        free(run->messages[run->message_count - 1]);
+        run->messages[run->message_count - 1] = detail;
+        return;
+    }
+    run->messages = hx_realloc(run->messages, (run->message_count + 1) * sizeof *run->messages);
+    run->messages[run->message_count++] = detail;
+    run->worker->messages++;
+    run->last_is_stage = stage;
+}
+
+const struct hx_log_ctx *run_ctx(struct run *run) {
+    if (!run->ctx.job_id) {
+        hx_uuid_format(&run->id, run->id_text);
+        hx_uuid_format(&run->org_id, run->org_text);
+        run->ctx = HX_LOG_CTX;
+        run->ctx.job_id = run->id_text;
+        run->ctx.org_id = run->org_text;
+        run->ctx.job_type = run->handler->type;
+        run->ctx.attempt = run->attempt;
+        run->ctx.fence = run->fence;
+        run->ctx.worker = run->worker->label;
+    }
+    return &run->ctx;
+}
+
+struct run *run_find(struct worker *w, const struct hx_uuid *id) {
+    for (struct run *run = w->runs; run; run = run->next)
+        if (hx_uuid_eq(&run->id, id))
+            return run;
+    return NULL;
+}

@@ -1,0 +1,64 @@
+#include "worker/flight.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Progress of running jobs, as events: in the transaction that is going anyway, before the outcomes, so that a job's stages precede its
+ * end. A statement changes a row once, so the k-th message of every run makes the k-th statement. */
+
+static int by_id(const void *a, const void *b) {
+    return hx_uuid_cmp(&(*(struct run *const *)a)->id, &(*(struct run *const *)b)->id);
+}
+
+static size_t talkers(struct worker *w, struct run **ret) {
+    size_t n = 0;
+    for (struct run *run = w->runs; run; run = run->next)
+        if (run->message_count)
+            ret[n++] = run;
+    qsort(ret, n, sizeof *ret, by_id);
+    return n;
+}
+
+void tell_add(struct flight *f, struct hx_pg_tx *tx) {
+    struct worker *w = f->worker;
+    if (!w->messages)
+        return;
+    _cleanup_free_ struct run **runs = hx_allocn(w->run_count, sizeof *runs);
+    _cleanup_free_ struct hx_uuid *ids = hx_allocn(w->run_count, sizeof *ids);
+    _cleanup_free_ int32_t *fences = hx_allocn(w->run_count, sizeof *fences);
+    _cleanup_free_ const char **details = hx_allocn(w->run_count, sizeof *details);
+    size_t n = talkers(w, runs);
+    for (size_t round = 0; round < TELL_ROUNDS; round++) {
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (runs[i]->message_count <= round)
+                continue;
+            ids[k] = runs[i]->id;
+            fences[k] = runs[i]->fence;
+            details[k++] = runs[i]->messages[round];
+            runs[i]->message_sending = round + 1;
+        }
+        if (!k)
+            break;
+        hx_ledger_progress(tx, ids, fences, details, k);
+        f->messages += k;
+    }
+}
+
+void tell_committed(struct flight *f) {
+    struct worker *w = f->worker;
+    for (struct run *run = f->messages ? w->runs : NULL; run; run = run->next) {
+        size_t sent = run->message_sending;
+        for (size_t i = 0; i < sent; i++)
+            free(run->messages[i]);
+        run->message_count -= sent;
+        memmove(run->messages, run->messages + sent, run->message_count * sizeof *run->messages);
+        run->message_sending = 0;
+        w->messages -= sent;
+    }
+}
+
+void tell_undo(struct flight *f) {
+    for (struct run *run = f->messages ? f->worker->runs : NULL; run; run = run->next)
+        run->message_sending = 0;
+}

@@ -1,0 +1,172 @@
+#include "worker/worker.h"
+
+#include "worker/exec.h"
+#include "worker/flight.h"
+#include "worker/mock.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+/* A job's way through a worker. Each step has a file of its own name:
+ *
+ *   poll      Kafka announces ids; `waiting` has more (take.c). They are candidates, nobody's yet.   poll.c, backlog.c
+ *   claim     queued -> running in PostgreSQL, for as many as can start at once.                     claim.c
+ *   run       a builtin at once, a program as a child; in the meantime the loop goes on.             run.c, mock.c, exec.c
+ *   complete  what it came to, under the claim's fence.                                              complete.c, outcome.c
+ *
+ * Completion of the last batch and claim of the next share one transaction (flight.c). While it is on its way, more of both gathers:
+ * that is what makes batches large under load and small when there is none. */
+
+/* The next transaction: what ended, then what can start. */
+static void send_next(struct worker *w) {
+    if (!w->registered || w->work_busy || w->doubtful || (w->work_pause && hx_timer_armed(w->work_pause)))
+        return;
+    struct hx_pg_tx *tx = hx_pg_tx_new("work");
+    struct flight *f = flight_new(w);
+    tell_add(f, tx);
+    complete_add(f, tx);
+    claim_add(f, tx);
+    if (flight_empty(f)) {
+        flight_free(f);
+        hx_pg_tx_free(tx);
+    } else {
+        flight_send(f, tx); /* its callback runs what was claimed */
+    }
+}
+
+/* Before each wait for events. */
+static void tick(void *user) {
+    struct worker *w = user;
+    if (w->leaving)
+        return;
+    atomic_fetch_add(&w->evidence->pulse, 1);
+    atomic_store(&w->evidence->pulse_boot_ms, hx_boot_ms());
+    atomic_store(&w->evidence->running, (uint32_t)(w->builtin_running + w->slots_running));
+    worker_poll(w);
+    send_next(w);
+    if (w->draining)
+        worker_drain_step(w);
+}
+
+size_t worker_batch(const struct worker *w) {
+    return (size_t)hx_config_int(w->config, HX_WORKER_BATCH);
+}
+
+size_t worker_slots(const struct worker *w) {
+    return (size_t)hx_config_int(w->config, HX_WORKER_SLOTS);
+}
+
+void worker_leave(struct worker *w, int exit_code) {
+    w->exit_code = exit_code;
+    w->leaving = true;
+    hx_loop_stop(w->loop);
+}
+
+static void asked_to_stop(int signo, pid_t sender, void *user) {
+    (void)signo, (void)sender;
+    worker_drain(user);
+}
+
+static void pulse(void *user) {
+    struct worker *w = user;
+    hx_timer_set(w->pulse, 1000);
+}
+
+static void heartbeat(void *user) {
+    struct worker *w = user;
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.event = "heartbeat";
+    ctx.worker = w->label;
+    hx_info(&ctx, "%zu running, %zu waiting to be claimed, %llu done", w->builtin_running + w->slots_running,
+            backlog_builtin(w->backlog) + backlog_slotted(w->backlog), (unsigned long long)w->done);
+    int64_t pause = hx_config_int(w->config, HX_LOG_HEARTBEAT);
+    if (pause)
+        hx_timer_set(w->heartbeat, pause);
+}
+
+/* A child of ours that nobody waits for: a handler left it behind, and it may have left some itself. */
+static void orphan(pid_t pid, int status, const struct rusage *usage, void *user) {
+    (void)pid, (void)status, (void)usage;
+    exec_kill_strays(user);
+}
+
+static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user) {
+    struct worker *w = user;
+    if (w->leaving || pg != w->side || !w->registered)
+        return;
+    if (connected) {
+        hx_notice(NULL, "PostgreSQL is back");
+        if (w->channel)
+            hx_channel_send(w->channel, json_pack("{s:s}", "op", "ready"), -1);
+    } else {
+        hx_warning(NULL, "PostgreSQL: %s, retrying", why ? why->message : "connection lost");
+        if (w->channel)
+            hx_channel_send(w->channel, json_pack("{s:s, s:s}", "op", "waiting", "why", why ? why->message : "connection lost"), -1);
+    }
+}
+
+static int connect_one(struct worker *w, const char *name, struct hx_pg **ret) {
+    struct hx_pg_options options = { .application_name = name,
+                                     .timeout_ms = hx_config_int(w->config, HX_POSTGRES_TIMEOUT),
+                                     .no_prepare = !hx_config_int(w->config, HX_POSTGRES_PREPARED_STATEMENTS) };
+    hx_config_postgres(w->config, &options.keywords, &options.values);
+    return hx_pg_new(w->loop, &options, connection, w, ret);
+}
+
+static int start(struct worker *w) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    hx_loop_signal(w->loop, SIGTERM, asked_to_stop, w);
+    hx_loop_signal(w->loop, SIGINT, asked_to_stop, w);
+    hx_loop_set_orphan(w->loop, orphan, w);
+    hx_loop_set_prepare(w->loop, tick, w);
+    w->handlers = handlers_new(w->config);
+    w->backlog = backlog_new(w->handlers);
+    w->progress = hx_progress_new();
+    w->plain_detail = mock_plain_detail(w->label);
+    w->outcome_limit = worker_batch(w);
+    w->pulse = hx_timer_new(w->loop, pulse, w);
+    hx_timer_set(w->pulse, 1000);
+    w->heartbeat = hx_timer_new(w->loop, heartbeat, w);
+    int64_t pause = hx_config_int(w->config, HX_LOG_HEARTBEAT);
+    if (pause)
+        hx_timer_set(w->heartbeat, pause);
+    int r = connect_one(w, "heimdex-worker", &w->work);
+    return r < 0 ? r : connect_one(w, "heimdex-worker-side", &w->side);
+}
+
+/* Whatever still runs is killed; its rows are the reaper's, with the evidence. */
+static void end(struct worker *w) {
+    w->leaving = true;
+    w->consumer = hx_consumer_close(w->consumer, 1000);
+    w->work = hx_pg_free(w->work);
+    w->side = hx_pg_free(w->side);
+    for (struct run *run = w->runs, *next; run; run = next) {
+        next = run->next;
+        run->evidence = NULL; /* it stays as it is */
+        run_free(run);
+    }
+    w->backlog = backlog_free(w->backlog);
+    w->progress = hx_progress_free(w->progress);
+    w->handlers = handlers_free(w->handlers);
+    hx_timer_free(w->take_timer);
+    hx_timer_free(w->renew_timer);
+    hx_timer_free(w->signal_timer);
+    hx_timer_free(w->heartbeat);
+    hx_timer_free(w->drain_timer);
+    hx_timer_free(w->pulse);
+    hx_timer_free(w->work_pause);
+    hx_timer_free(w->doubt_timer);
+    free(w->plain_detail);
+}
+
+int worker_run(struct worker *w) {
+    w->exit_code = HX_EXIT_SOFTWARE;
+    int r = start(w);
+    if (r == 0) {
+        worker_register(w);
+        r = hx_loop_run(w->loop);
+    }
+    end(w);
+    return r < 0 ? HX_EXIT_SOFTWARE : w->exit_code;
+}

@@ -18,14 +18,17 @@
 #include <string.h>
 
 static const struct hx_option options[] = {
-    { .name = "listen", .argument = "HOST:PORT", .help = "where to listen (127.0.0.1:9092, or $HEIMDEX_KAFKA_PORT there); port 0: any" },
+    { .name = "listen",
+      .argument = "HOST:PORT",
+      .help = "where to listen (127.0.0.1:9092, or $HEIMDEX_KAFKA_PORT there); port 0: any" },
 };
 
 static const struct hx_program program = {
     .name = "heimdex-broker",
     .synopsis = "[--listen HOST:PORT]",
-    .description = "A small Kafka broker for development and tests. Everything is in memory and gone when it ends: don't put it "
-                   "into production. Prints its address when it is ready.",
+    .description =
+        "A small Kafka broker for development and tests. Everything is in memory and gone when it ends: don't put it "
+        "into production. Prints its address when it is ready.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
 };

@@ -58,15 +58,15 @@ unsigned hx_edit_distance(const char *a, const char *b);
 /* Each operand is evaluated once; the counter keeps nested uses from shadowing each other. */
 #define HX_PASTE_(a, b) a##b
 #define HX_NAME_(a, b) HX_PASTE_(a, b)
-#define HX_MIN_(a, b, n)                                                                                               \
-    ({                                                                                                                 \
-        __typeof__(a) HX_NAME_(a_, n) = (a);                                                                           \
-        __typeof__(b) HX_NAME_(b_, n) = (b);                                                                           \
-        HX_NAME_(a_, n) < HX_NAME_(b_, n) ? HX_NAME_(a_, n) : HX_NAME_(b_, n);                                         \
+#define HX_MIN_(a, b, n)                                                       \
+    ({                                                                         \
+        __typeof__(a) HX_NAME_(a_, n) = (a);                                   \
+        __typeof__(b) HX_NAME_(b_, n) = (b);                                   \
+        HX_NAME_(a_, n) < HX_NAME_(b_, n) ? HX_NAME_(a_, n) : HX_NAME_(b_, n); \
     })
-#define HX_MAX_(a, b, n)                                                                                               \
-    ({                                                                                                                 \
-        __typeof__(a) HX_NAME_(a_, n) = (a);                                                                           \
-        __typeof__(b) HX_NAME_(b_, n) = (b);                                                                           \
-        HX_NAME_(a_, n) > HX_NAME_(b_, n) ? HX_NAME_(a_, n) : HX_NAME_(b_, n);                                         \
+#define HX_MAX_(a, b, n)                                                       \
+    ({                                                                         \
+        __typeof__(a) HX_NAME_(a_, n) = (a);                                   \
+        __typeof__(b) HX_NAME_(b_, n) = (b);                                   \
+        HX_NAME_(a_, n) > HX_NAME_(b_, n) ? HX_NAME_(a_, n) : HX_NAME_(b_, n); \
     })

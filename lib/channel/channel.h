@@ -35,3 +35,6 @@ struct hx_channel *hx_channel_free(struct hx_channel *channel); /* closes; NULL 
 /* Sends at once or queues while the other end is slow. Takes over the reference to message; fd (or -1) is duplicated.
  * 0, or -EPIPE when the other end is gone. */
 int hx_channel_send(struct hx_channel *channel, json_t *message, int fd);
+/* Delivers what has come in already, without waiting for the loop's next round: the last words of a child that was just reaped.
+ * The callback may free the channel. */
+void hx_channel_read(struct hx_channel *channel);

@@ -74,8 +74,9 @@ const char *hx_check_property(const char *text) {
 }
 
 const char *hx_check_absolute_path(const char *text) {
-    return *text == '/' && text[1] && text[strlen(text) - 1] != '/' && strlen(text) <= 107 ? NULL
-                                                                                           : "an absolute path of at most 107 bytes";
+    return *text == '/' && text[1] && text[strlen(text) - 1] != '/' && strlen(text) <= 107
+               ? NULL
+               : "an absolute path of at most 107 bytes";
 }
 
 const char *hx_check_listen(const char *text) {
@@ -87,8 +88,8 @@ const char *hx_check_listen(const char *text) {
 }
 
 static bool has_host(const char *text, const char *scheme) {
-    return strncasecmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] && !strchr("/?#", text[strlen(scheme)]) &&
-           !strpbrk(text, " \t\"<>\\");
+    return strncasecmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] &&
+           !strchr("/?#", text[strlen(scheme)]) && !strpbrk(text, " \t\"<>\\");
 }
 
 const char *hx_check_redis_url(const char *text) {

@@ -2,6 +2,7 @@
 
 #include "common/redact.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,15 +81,22 @@ int hx_load_defaults(struct hx_config *c, struct hx_config_error *e) {
     return 0;
 }
 
+/* Of "host:port". Names are not resolved: only localhost, and addresses as they stand ("127.evil.example" is a name). */
 static bool is_loopback(const char *listen) {
-    return hx_startswith(listen, "127.") || hx_startswith(listen, "[::1]:") || hx_startswith(listen, "localhost:");
+    _cleanup_free_ char *host = hx_strdup(listen);
+    struct in_addr v4;
+    *strrchr(host, ':') = '\0'; /* hx_check_listen saw to it that there is one */
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return hx_streq(host, "[::1]") || hx_streq(host, "localhost");
 }
 
 int hx_load_finish(struct hx_config *c, struct hx_config_error *e) {
     const struct hx_value *auth = &c->values[HX_API_AUTH], *listen = &c->values[HX_API_LISTEN];
     if (hx_streq(auth->text, "none") && !is_loopback(listen->text))
-        return hx_config_fail(e, -EINVAL, "%s: Invalid api.auth: none (must be token unless api.listen is loopback; it is %s, from %s)",
-                              auth->where, listen->text, listen->where);
+        return hx_config_fail(
+            e, -EINVAL, "%s: Invalid api.auth: none (must be token unless api.listen is loopback; it is %s, from %s)",
+            auth->where, listen->text, listen->where);
     hx_postgres_collect(c);
     return 0;
 }
@@ -141,6 +149,29 @@ const struct hx_handler_config *hx_config_handlers(const struct hx_config *c, si
 const char *const *hx_config_warnings(const struct hx_config *c, size_t *ret_n) {
     *ret_n = c->warning_count;
     return c->warnings;
+}
+
+const char *hx_config_key_name(enum hx_key key) {
+    return hx_table[key].name;
+}
+
+bool hx_config_key_is_fixed(enum hx_key key) {
+    return hx_table[key].fixed;
+}
+
+int hx_config_keep_fixed(struct hx_config *fresh, const struct hx_config *running, struct hx_buf *ret_names,
+                         struct hx_config_error *reterr) {
+    for (int key = 0; key < HX_KEYS; key++) {
+        const struct hx_value *old = &running->values[key];
+        if (!hx_table[key].fixed)
+            continue;
+        if (!hx_streq(old->text, fresh->values[key].text))
+            hx_buf_printf(ret_names, "%s%s", ret_names->len ? ", " : "", hx_table[key].name);
+        int r = hx_value_set(fresh, (enum hx_key)key, old->text ? old->text : "", old->origin, old->where, reterr);
+        if (r < 0)
+            return r;
+    }
+    return hx_load_finish(fresh, reterr);
 }
 
 void hx_config_postgres(const struct hx_config *c, const char *const **ret_keywords, const char *const **ret_values) {

@@ -14,23 +14,47 @@ struct hx_config;
 enum hx_key {
     HX_SERVICE_ENVIRONMENT, /* string, one of local dev test staging production */
     HX_SERVICE_VERSION,     /* string */
-    HX_SERVICE_INSTANCE,    /* string: the unit's instance name, default "main": fleets on one host are told apart by it */
-    HX_POSTGRES_HOST, HX_POSTGRES_PORT, HX_POSTGRES_USER, HX_POSTGRES_PASSWORD, HX_POSTGRES_DBNAME, HX_POSTGRES_SSLMODE,
-    HX_POSTGRES_POOL, HX_POSTGRES_POOL_OVERFLOW, HX_POSTGRES_TIMEOUT,
+    HX_SERVICE_INSTANCE, /* string: the unit's instance name, default "main": fleets on one host are told apart by it */
+    HX_POSTGRES_HOST,
+    HX_POSTGRES_PORT,
+    HX_POSTGRES_USER,
+    HX_POSTGRES_PASSWORD,
+    HX_POSTGRES_DBNAME,
+    HX_POSTGRES_SSLMODE,
+    HX_POSTGRES_POOL,
+    HX_POSTGRES_POOL_OVERFLOW,
+    HX_POSTGRES_TIMEOUT,
     HX_POSTGRES_PREPARED_STATEMENTS, /* bool */
-    HX_KAFKA_BROKERS, HX_KAFKA_TOPIC_PREFIX, HX_KAFKA_PARTITIONS, HX_KAFKA_REPLICATION_FACTOR,
+    HX_KAFKA_BROKERS,
+    HX_KAFKA_TOPIC_PREFIX,
+    HX_KAFKA_PARTITIONS,
+    HX_KAFKA_REPLICATION_FACTOR,
     HX_KAFKA_PROPERTIES, /* list of strings */
     HX_KAFKA_FOREIGN,    /* bool ("on"/"off") */
-    HX_SUPERVISOR_WORKERS, HX_SUPERVISOR_DRAIN_TIMEOUT, HX_SUPERVISOR_RESTART_BACKOFF_MAX, HX_SUPERVISOR_CONTROL_SOCKET,
+    HX_SUPERVISOR_WORKERS,
+    HX_SUPERVISOR_DRAIN_TIMEOUT,
+    HX_SUPERVISOR_RESTART_BACKOFF_MAX,
+    HX_SUPERVISOR_CONTROL_SOCKET,
     HX_SUPERVISOR_SCHEDULERS, /* integer, default 1 */
-    HX_WORKER_SLOTS, HX_WORKER_LEASE,
-    HX_WORKER_BATCH,          /* integer, default 1000: jobs a claim takes at most */
+    HX_WORKER_SLOTS,
+    HX_WORKER_LEASE,
+    HX_WORKER_BATCH, /* integer, default 1000: jobs a claim takes at most */
     HX_SCHEDULER_RETENTION,
-    HX_API_LISTEN, HX_API_AUTH,
-    HX_JOBS_MAX_ATTEMPTS, HX_JOBS_TIMEOUT, HX_JOBS_BACKOFF_BASE, HX_JOBS_BACKOFF_MAX, HX_JOBS_KILL_GRACE, HX_JOBS_MAX_CRASHES,
-    HX_JOBS_MAX_PAYLOAD,      /* size */
-    HX_LOG_FORMAT_KEY, HX_LOG_LEVEL_KEY, HX_LOG_HEARTBEAT,
-    HX_REDIS_URL, HX_QDRANT_URL, HX_GCS_ENDPOINT, /* environment only; probed by readiness where set */
+    HX_API_LISTEN,
+    HX_API_AUTH,
+    HX_JOBS_MAX_ATTEMPTS,
+    HX_JOBS_TIMEOUT,
+    HX_JOBS_BACKOFF_BASE,
+    HX_JOBS_BACKOFF_MAX,
+    HX_JOBS_KILL_GRACE,
+    HX_JOBS_MAX_CRASHES,
+    HX_JOBS_MAX_PAYLOAD, /* size */
+    HX_LOG_FORMAT_KEY,
+    HX_LOG_LEVEL_KEY,
+    HX_LOG_HEARTBEAT,
+    HX_REDIS_URL,
+    HX_QDRANT_URL,
+    HX_GCS_ENDPOINT, /* environment only; probed by readiness where set */
     HX_KEYS
 };
 
@@ -43,11 +67,12 @@ struct hx_handler_config {
     int64_t timeout_ms, backoff_base_ms, backoff_max_ms;
     int max_attempts, concurrency;
     int64_t memory_max, tasks_max;
-    double cpu_max;                /* cores; -1 unset */
+    double cpu_max; /* cores; -1 unset */
 };
 
+/* One line for people: "/etc/heimdex/heimdex.conf:12: worker.slotz: unknown key, did you mean worker.slots?" */
 struct hx_config_error {
-    char message[512]; /* one line for people: "/etc/heimdex/heimdex.conf:12: worker.slotz: unknown key, did you mean worker.slots?" */
+    char message[512];
 };
 
 /* Reads everything: the file (NULL: $HEIMDEX_CONFIG, else /etc/heimdex/heimdex.conf if it is there), handlers.d beside it, secrets
@@ -56,18 +81,29 @@ struct hx_config_error {
 int hx_config_load(const char *file, struct hx_config **ret, struct hx_config_error *reterr);
 struct hx_config *hx_config_free(struct hx_config *c);
 
-const char *hx_config_string(const struct hx_config *c, enum hx_key key); /* NULL: unset */
-int64_t hx_config_int(const struct hx_config *c, enum hx_key key);        /* integers; durations in ms; sizes in bytes; bools 0/1 */
+/* The canonical text of any key but a list; NULL: unset. */
+const char *hx_config_string(const struct hx_config *c, enum hx_key key);
+/* Integers; durations in ms; sizes in bytes; bools 0/1; ports (of several: the first); strings with choices: the index of the
+ * choice in the table's order (log.format's is enum hx_log_format, log.level's is enum hx_log_level - HX_LOG_ERR). Unset: 0. */
+int64_t hx_config_int(const struct hx_config *c, enum hx_key key);
 const char *const *hx_config_list(const struct hx_config *c, enum hx_key key, size_t *ret_n);
 const struct hx_handler_config *hx_config_handlers(const struct hx_config *c, size_t *ret_n);
 const char *const *hx_config_warnings(const struct hx_config *c, size_t *ret_n);
+/* "section.key"; and whether a reload leaves it as it is: addresses, paths, the instance's name. */
+const char *hx_config_key_name(enum hx_key key);
+bool hx_config_key_is_fixed(enum hx_key key);
+/* For a reload: gives the fixed keys of fresh the values that running has, and appends the names of those that differed to
+ * ret_names, with ", " between. 0, or -EINVAL with *reterr where the rest doesn't go with them. */
+int hx_config_keep_fixed(struct hx_config *fresh, const struct hx_config *running, struct hx_buf *ret_names,
+                         struct hx_config_error *reterr);
 /* libpq keyword and value arrays for this configuration (NULL-terminated, owned by c). PG* variables win over the file. */
 void hx_config_postgres(const struct hx_config *c, const char *const **ret_keywords, const char *const **ret_values);
 
-/* --show-config: "key = value   # where it came from" a line, redacted. As JSON members for the `starting` event: {"worker.slots":16,…}. */
+/* --show-config: "key = value   # where it came from" a line, redacted. As one JSON object, braces included, for the `starting`
+ * event's "config": {"worker.slots":16,…}. */
 void hx_config_show(const struct hx_config *c, struct hx_buf *out);
 void hx_config_show_json(const struct hx_config *c, struct hx_buf *out);
-/* docs/configuration.md's table, from the table. */
+/* The whole of docs/configuration.md, from the table. */
 void hx_config_document(struct hx_buf *out);
 
 /* The effective configuration as one text that hx_config_unpack reads in another process of the same version (secrets included: it

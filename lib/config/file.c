@@ -18,44 +18,29 @@ static char *where_of(const struct hx_source *s, const config_setting_t *setting
 static void describe(const config_setting_t *setting, struct hx_buf *out) {
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64:
-        hx_buf_printf(out, "%lld", config_setting_get_int64(setting));
-        break;
-    case CONFIG_TYPE_FLOAT:
-        hx_buf_printf(out, "%g", config_setting_get_float(setting));
-        break;
-    case CONFIG_TYPE_BOOL:
-        hx_buf_puts(out, config_setting_get_bool(setting) ? "true" : "false");
-        break;
-    case CONFIG_TYPE_STRING:
-        hx_buf_printf(out, "the string \"%.100s\"", config_setting_get_string(setting));
-        break;
-    case CONFIG_TYPE_GROUP:
-        hx_buf_puts(out, "a group");
-        break;
-    default:
-        hx_buf_puts(out, "a list");
-        break;
+    case CONFIG_TYPE_INT64: hx_buf_printf(out, "%lld", config_setting_get_int64(setting)); break;
+    case CONFIG_TYPE_FLOAT: hx_buf_printf(out, "%g", config_setting_get_float(setting)); break;
+    case CONFIG_TYPE_BOOL: hx_buf_puts(out, config_setting_get_bool(setting) ? "true" : "false"); break;
+    case CONFIG_TYPE_STRING: hx_buf_printf(out, "the string \"%.100s\"", config_setting_get_string(setting)); break;
+    case CONFIG_TYPE_GROUP: hx_buf_puts(out, "a group"); break;
+    default: hx_buf_puts(out, "a list"); break;
     }
 }
 
 static int fail_type(enum hx_key key, const config_setting_t *setting, const char *where, struct hx_config_error *e) {
     const struct hx_row *row = &hx_table[key];
     _cleanup_buf_ struct hx_buf got = { 0 }, expects = { 0 };
-    if (row->secret)
-        hx_buf_puts(&got, "***");
-    else
-        describe(setting, &got);
+    describe(setting, &got);
     if (row->type == HX_TYPE_INT)
         hx_buf_puts(&expects, "an integer, ");
     if (row->type == HX_TYPE_ENUM)
         hx_buf_puts(&expects, "a string, ");
     hx_table_expects(row, &expects);
-    return hx_config_fail(e, -EINVAL, "%s: Invalid %s: %s (must be %s)", where, row->label ? row->label : row->name, got.data,
-                          expects.data);
+    return hx_value_fail(key, got.data, expects.data, where, e);
 }
 
-static int load_list(struct hx_config *c, enum hx_key key, config_setting_t *setting, const char *where, struct hx_config_error *e) {
+static int load_list(struct hx_config *c, enum hx_key key, config_setting_t *setting, const char *where,
+                     struct hx_config_error *e) {
     size_t n = (size_t)config_setting_length(setting);
     _cleanup_free_ const char **items = hx_allocn(n + 1, sizeof *items);
     for (size_t i = 0; i < n; i++) {
@@ -71,24 +56,20 @@ static int load_list(struct hx_config *c, enum hx_key key, config_setting_t *set
 static bool type_fits(const struct hx_row *row, int type) {
     bool integer = type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
     switch (row->type) {
-    case HX_TYPE_INT:
-        return integer;
-    case HX_TYPE_BOOL:
-        return type == CONFIG_TYPE_BOOL || type == CONFIG_TYPE_STRING;
+    case HX_TYPE_INT: return integer;
+    case HX_TYPE_BOOL: return type == CONFIG_TYPE_BOOL || type == CONFIG_TYPE_STRING;
     case HX_TYPE_DURATION:
     case HX_TYPE_SIZE:
-    case HX_TYPE_PORT:
-        return integer || type == CONFIG_TYPE_STRING;
-    case HX_TYPE_LIST:
-        return type == CONFIG_TYPE_ARRAY || type == CONFIG_TYPE_LIST;
+    case HX_TYPE_PORT: return integer || type == CONFIG_TYPE_STRING;
+    case HX_TYPE_LIST: return type == CONFIG_TYPE_ARRAY || type == CONFIG_TYPE_LIST;
     case HX_TYPE_STRING:
-    case HX_TYPE_ENUM:
-        return type == CONFIG_TYPE_STRING;
+    case HX_TYPE_ENUM: return type == CONFIG_TYPE_STRING;
     }
     return false;
 }
 
-static int load_key(struct hx_config *c, enum hx_key key, config_setting_t *setting, const char *where, struct hx_config_error *e) {
+static int load_key(struct hx_config *c, enum hx_key key, config_setting_t *setting, const char *where,
+                    struct hx_config_error *e) {
     int type = config_setting_type(setting);
     if (!type_fits(&hx_table[key], type))
         return fail_type(key, setting, where, e);
@@ -106,13 +87,15 @@ static int fail_unknown(const char *name, const char *where, struct hx_config_er
     if (known >= 0) {
         _cleanup_buf_ struct hx_buf variable = { 0 };
         hx_table_variable((enum hx_key)known, &variable);
-        return hx_config_fail(e, -EINVAL, "%s: %s: set it in the environment, as %s or %s", where, name, hx_table[known].old_name,
-                              variable.data);
+        return hx_config_fail(e, -EINVAL, "%s: %s: set it in the environment, as %s or %s", where, name,
+                              hx_table[known].old_name, variable.data);
     }
-    return hx_config_fail(e, -EINVAL, "%s: %s: unknown key, did you mean %s?", where, name, hx_table[hx_table_nearest(name)].name);
+    return hx_config_fail(e, -EINVAL, "%s: %s: unknown key, did you mean %s?", where, name,
+                          hx_table[hx_table_nearest(name)].name);
 }
 
-static int load_section(struct hx_config *c, const struct hx_source *s, config_setting_t *section, struct hx_config_error *e) {
+static int load_section(struct hx_config *c, const struct hx_source *s, config_setting_t *section,
+                        struct hx_config_error *e) {
     const char *section_name = config_setting_name(section);
     for (int i = 0; i < config_setting_length(section); i++) {
         config_setting_t *setting = config_setting_get_elem(section, (unsigned)i);
@@ -151,7 +134,8 @@ static int load_handlers(struct hx_config *c, const struct hx_source *s, config_
                          struct hx_config_error *e) {
     int type = config_setting_type(list), n = config_setting_length(list);
     if (type != CONFIG_TYPE_LIST && !(type == CONFIG_TYPE_ARRAY && n == 0))
-        return hx_config_fail(e, -EINVAL, "%s: Invalid handlers (must be a list of groups: ( { type = …; }, … ))", where);
+        return hx_config_fail(e, -EINVAL, "%s: Invalid handlers (must be a list of groups: ( { type = …; }, … ))",
+                              where);
     for (int i = 0; i < n; i++) {
         int r = hx_handler_load(c, s, config_setting_get_elem(list, (unsigned)i), e);
         if (r < 0)
@@ -204,7 +188,8 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
 
 int hx_load_handlers_d(struct hx_config *c, const char *main_file, struct hx_config_error *e) {
     const char *slash = strrchr(main_file, '/');
-    _cleanup_free_ char *folder = slash ? hx_printf("%.*s/handlers.d", (int)(slash - main_file), main_file) : hx_strdup("handlers.d");
+    _cleanup_free_ char *folder =
+        slash ? hx_printf("%.*s/handlers.d", (int)(slash - main_file), main_file) : hx_strdup("handlers.d");
     struct dirent **entries = NULL;
     int n = scandir(folder, &entries, is_conf, by_name), r = 0;
     if (n < 0)

@@ -3,14 +3,21 @@
 #include "common/log.h"
 
 static enum hx_log_format format_of(const char *name) {
-    return hx_streq(name, "journal") ? HX_LOG_JOURNAL : hx_streq(name, "json") ? HX_LOG_JSON : hx_streq(name, "text") ? HX_LOG_TEXT : HX_LOG_AUTO;
+    return hx_streq(name, "journal") ? HX_LOG_JOURNAL
+           : hx_streq(name, "json")  ? HX_LOG_JSON
+           : hx_streq(name, "text")  ? HX_LOG_TEXT
+                                     : HX_LOG_AUTO;
 }
 
 static enum hx_log_level level_of(const char *name) {
     static const struct {
         const char *name;
         enum hx_log_level level;
-    } levels[] = { { "error", HX_LOG_ERR }, { "err", HX_LOG_ERR }, { "warning", HX_LOG_WARNING }, { "notice", HX_LOG_NOTICE }, { "debug", HX_LOG_DEBUG } };
+    } levels[] = { { "error", HX_LOG_ERR },
+                   { "err", HX_LOG_ERR },
+                   { "warning", HX_LOG_WARNING },
+                   { "notice", HX_LOG_NOTICE },
+                   { "debug", HX_LOG_DEBUG } };
     for (size_t i = 0; i < HX_ARRAY_LEN(levels); i++)
         if (hx_streq(levels[i].name, name))
             return levels[i].level;

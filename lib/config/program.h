@@ -4,28 +4,29 @@
 #include "lib/config/config.h"
 
 struct hx_option {
-    const char *name;     /* long name without dashes */
-    char letter;          /* 0: none */
-    const char *argument; /* "N", "FILE" …; NULL: takes none; "[D]": optional (--name=D, or the next word where it reads as a value of accepts) */
+    const char *name; /* long name without dashes */
+    char letter;      /* 0: none */
+    /* "N", "FILE" …; NULL: takes none; "[D]": optional (--name=D, or the next word where `accepts` says that it is one) */
+    const char *argument;
     const char *help;
     bool (*accepts)(const char *word); /* for optional arguments */
 };
 
 struct hx_program {
-    const char *name;            /* "heimdex-submit" */
-    const char *synopsis;        /* "TYPE [--payload JSON|@FILE|-] …" */
-    const char *description;     /* one paragraph */
+    const char *name;        /* "heimdex-submit" */
+    const char *synopsis;    /* "TYPE [--payload JSON|@FILE|-] …" */
+    const char *description; /* one paragraph */
     const struct hx_option *options;
     size_t option_count;
-    const char *epilogue;        /* further help text, or NULL */
+    const char *epilogue; /* further help text, or NULL */
 };
 
 /* Called for each option of the program's own table: index into options, value or NULL. 0, or an exit code. */
 typedef int (*hx_option_cb)(size_t index, const char *value, void *user);
 
 struct hx_arguments {
-    struct hx_config *config;    /* loaded and checked; caller frees with hx_config_free */
-    char **words;                /* what isn't an option, in order (pointers into argv) */
+    struct hx_config *config; /* loaded and checked; caller frees with hx_config_free */
+    char **words;             /* what isn't an option, in order (the front of argv, which is reordered) */
     int word_count;
 };
 
@@ -33,4 +34,5 @@ struct hx_arguments {
  * the configuration, handles the common options. Returns -1 to go on with *ret, or the exit code to end with: 0 after --help,
  * --version, --show-config, --check-config; HX_EXIT_USAGE; HX_EXIT_CONFIG. Complaints are printed. Warnings about unknown HEIMDEX_*
  * variables are printed on stderr unless it came by --config-fd. */
-int hx_program_start(const struct hx_program *program, int argc, char **argv, hx_option_cb cb, void *user, struct hx_arguments *ret);
+int hx_program_start(const struct hx_program *program, int argc, char **argv, hx_option_cb cb, void *user,
+                     struct hx_arguments *ret);

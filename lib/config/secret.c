@@ -73,7 +73,8 @@ static int find_secret(struct hx_config *c, const char *name, char **ret_value, 
 }
 
 /* The broker's password is one property among others: it takes the place of "sasl.password=" in the list. */
-static int set_property(struct hx_config *c, enum hx_key key, const char *secret, const char *where, struct hx_config_error *e) {
+static int set_property(struct hx_config *c, enum hx_key key, const char *secret, const char *where,
+                        struct hx_config_error *e) {
     const struct hx_value *old = &c->values[key];
     const char **items = hx_config_own(c, hx_allocn(old->count + 1, sizeof *items));
     size_t n = 0;
@@ -81,33 +82,36 @@ static int set_property(struct hx_config *c, enum hx_key key, const char *secret
         if (!hx_startswith(old->list[i], "sasl.password="))
             items[n++] = old->list[i];
     items[n++] = hx_config_own(c, hx_printf("sasl.password=%s", secret));
-    _cleanup_free_ char *both = old->origin == HX_ORIGIN_DEFAULT ? hx_strdup(where) : hx_printf("%s, %s", old->where, where);
+    _cleanup_free_ char *both =
+        old->origin == HX_ORIGIN_DEFAULT ? hx_strdup(where) : hx_printf("%s, %s", old->where, where);
     return hx_value_set_list(c, key, items, n, HX_ORIGIN_SECRET, both, e);
 }
 
-/* NAME in capitals, '-' as '_': the variable that a secret without a file may come from. */
-static const char *secret_variable(const char *name) {
+/* NAME in capitals, '-' as '_': the variable that a secret without a file comes from. 1 and both outputs (the caller
+ * frees), or 0. */
+static int find_variable(const char *name, char **ret_value, char **ret_where) {
     _cleanup_free_ char *variable = hx_strdup(name);
     for (char *p = variable; *p; p++)
         *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
     const char *value = getenv(variable);
-    return value && *value ? value : NULL;
+    if (!value || !*value)
+        return 0;
+    *ret_value = hx_strdup(value);
+    *ret_where = hx_printf("environment %s", variable);
+    return 1;
 }
 
 int hx_load_secrets(struct hx_config *c, struct hx_config_error *e) {
     for (int key = 0; key < HX_KEYS; key++) {
         const struct hx_row *row = &hx_table[key];
-        if (!row->secret_name)
-            continue;
         _cleanup_free_ char *value = NULL, *where = NULL;
         bool is_list = row->type == HX_TYPE_LIST;
-        const char *variable = is_list ? secret_variable(row->secret_name) : NULL; /* others' is their old name */
-        if (!find_secret(c, row->secret_name, &value, &where)) {
-            if (!variable)
-                continue;
-            value = hx_strdup(variable);
-            where = hx_strdup("environment, as a secret");
-        }
+        if (!row->secret_name)
+            continue;
+        /* Of the others the variable is their old name, which hx_load_environment knows. */
+        if (!find_secret(c, row->secret_name, &value, &where) &&
+            !(is_list && find_variable(row->secret_name, &value, &where)))
+            continue;
         hx_redact_secret(value);
         int r = is_list ? set_property(c, (enum hx_key)key, value, where, e)
                         : hx_value_set(c, (enum hx_key)key, value, HX_ORIGIN_SECRET, where, e);

@@ -101,8 +101,8 @@ static void close_scope(struct hx_source *s) {
 }
 
 /* Moves over one token outside strings and comments. The characters it took, or -EINVAL. */
-static int scan_plain(struct hx_source *s, const char *p, const char *end, const char *file, unsigned line, enum lexer *lexer,
-                      struct hx_config_error *e) {
+static int scan_plain(struct hx_source *s, const char *p, const char *end, const char *file, unsigned line,
+                      enum lexer *lexer, struct hx_config_error *e) {
     size_t n = 1, left = (size_t)(end - p);
     if (*p == '#' || (left > 1 && p[0] == '/' && p[1] == '/'))
         return (int)left;
@@ -131,8 +131,8 @@ static int scan_plain(struct hx_source *s, const char *p, const char *end, const
     return (int)n;
 }
 
-static int scan_line(struct hx_source *s, const char *p, const char *end, const char *file, unsigned line, enum lexer *lexer,
-                     struct hx_config_error *e) {
+static int scan_line(struct hx_source *s, const char *p, const char *end, const char *file, unsigned line,
+                     enum lexer *lexer, struct hx_config_error *e) {
     while (p < end) {
         size_t left = (size_t)(end - p);
         if (*lexer == IN_COMMENT) {
@@ -156,7 +156,8 @@ static int scan_line(struct hx_source *s, const char *p, const char *end, const 
 }
 
 /* `@include "FILE"` at the start of a line, as libconfig has it: *ret is FILE (the caller frees), else NULL. */
-static int parse_include(const char *p, const char *end, const char *file, unsigned line, char **ret, struct hx_config_error *e) {
+static int parse_include(const char *p, const char *end, const char *file, unsigned line, char **ret,
+                         struct hx_config_error *e) {
     while (p < end && (*p == ' ' || *p == '\t'))
         p++;
     if (end - p < 8 || memcmp(p, "@include", 8) != 0)
@@ -179,19 +180,22 @@ static int parse_include(const char *p, const char *end, const char *file, unsig
 static int read_file(struct hx_source *s, const char *path, unsigned depth, struct hx_config_error *e);
 
 /* A relative name is meant from the folder of the file that includes it. */
-static int include(struct hx_source *s, const char *name, const char *file, unsigned line, unsigned depth, struct hx_config_error *e) {
+static int include(struct hx_source *s, const char *name, const char *file, unsigned line, unsigned depth,
+                   struct hx_config_error *e) {
     const char *slash = strrchr(file, '/');
     _cleanup_free_ char *path =
         *name == '/' || !slash ? hx_strdup(name) : hx_printf("%.*s/%s", (int)(slash - file), file, name);
     if (depth >= INCLUDE_DEPTH)
-        return hx_config_fail(e, -EINVAL, "%s:%u: %s: files include each other more than %d deep", file, line, path, INCLUDE_DEPTH);
+        return hx_config_fail(e, -EINVAL, "%s:%u: %s: files include each other more than %d deep", file, line, path,
+                              INCLUDE_DEPTH);
     int r = read_file(s, path, depth + 1, e);
     if (r < 0 && r != -EINVAL)
         return hx_config_fail(e, -EINVAL, "%s:%u: %s: %s", file, line, path, strerror(-r));
     return r;
 }
 
-static int read_lines(struct hx_source *s, const struct hx_buf *content, const char *file, unsigned depth, struct hx_config_error *e) {
+static int read_lines(struct hx_source *s, const struct hx_buf *content, const char *file, unsigned depth,
+                      struct hx_config_error *e) {
     enum lexer lexer = PLAIN;
     unsigned line = 0, opened = 0;
     const char *p = content->data, *end = content->data + content->len;
@@ -217,7 +221,8 @@ static int read_lines(struct hx_source *s, const struct hx_buf *content, const c
         p = newline ? newline + 1 : end;
     }
     if (lexer != PLAIN)
-        return hx_config_fail(e, -EINVAL, "%s:%u: %s that doesn't end", file, opened, lexer == IN_STRING ? "string" : "comment");
+        return hx_config_fail(e, -EINVAL, "%s:%u: %s that doesn't end", file, opened,
+                              lexer == IN_STRING ? "string" : "comment");
     return 0;
 }
 
@@ -235,8 +240,6 @@ static int read_file(struct hx_source *s, const char *path, unsigned depth, stru
 
 int hx_source_read(struct hx_source *s, const char *path, struct hx_config_error *e) {
     int r = read_file(s, path, 0, e);
-    hx_buf_append(&s->text, "", 0);
-    if (!s->text.data)
-        hx_buf_puts(&s->text, "\n");
+    hx_buf_puts(&s->text, ""); /* an empty file is a text too, not NULL */
     return r;
 }

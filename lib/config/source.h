@@ -17,7 +17,7 @@ struct hx_source {
     size_t file_count;
     char *scopes[16]; /* names of the groups that are open while reading */
     size_t depth;
-    char *name;       /* the identifier seen last */
+    char *name; /* the identifier seen last */
 };
 
 /* Reads path. 0; -errno where path itself can't be read; -EINVAL for what is in it; with *e. Zero-initialise s. */

@@ -29,7 +29,7 @@ struct hx_config {
     const char **warnings;
     size_t warning_count;
     const char *keywords[HX_KEYS + 1], *keyword_values[HX_KEYS + 1]; /* for libpq */
-    void **owned; /* all memory of the above, freed together */
+    void **owned;                                                    /* all memory of the above, freed together */
     size_t owned_count, owned_room;
 };
 
@@ -49,6 +49,8 @@ int hx_value_set(struct hx_config *c, enum hx_key key, const char *text, enum hx
 /* The same for a list's elements. */
 int hx_value_set_list(struct hx_config *c, enum hx_key key, const char *const *items, size_t n, enum hx_origin origin,
                       const char *where, struct hx_config_error *e);
+/* "WHERE: KEY: Invalid LABEL: GOT (must be MUST)", the key where the label hides it. Returns -EINVAL. */
+int hx_value_fail(enum hx_key key, const char *got, const char *must, const char *where, struct hx_config_error *e);
 /* True for the name of a Kafka property whose value is a secret. */
 bool hx_value_secret_property(const char *property);
 /* Has the password inside "scheme://user:password@host" redacted from now on. */
@@ -57,7 +59,8 @@ void hx_value_redact_url(const char *url);
 /* The steps of loading, in order. Each 0, or -EINVAL (or the errno of a file) with *e. */
 int hx_load_defaults(struct hx_config *c, struct hx_config_error *e);
 int hx_load_file(struct hx_config *c, const char *path, bool handlers_only, struct hx_config_error *e);
-int hx_load_handlers_d(struct hx_config *c, const char *main_file, struct hx_config_error *e); /* handlers.d beside it */
+int hx_load_handlers_d(struct hx_config *c, const char *main_file,
+                       struct hx_config_error *e); /* handlers.d beside it */
 int hx_load_environment(struct hx_config *c, struct hx_config_error *e);
 int hx_load_secrets(struct hx_config *c, struct hx_config_error *e);
 /* Rules between keys, and what follows from the values: libpq's arrays, values to redact. */

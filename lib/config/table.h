@@ -1,11 +1,11 @@
-/* The table that everything about configuration comes from. */
+/* The table (table.c) that everything about configuration comes from, and looking things up in it (table_lookup.c). */
 #pragma once
 
 #include "lib/config/config.h"
 
 enum hx_type {
     HX_TYPE_STRING,
-    HX_TYPE_ENUM,     /* one of `choices`; its number is the index there */
+    HX_TYPE_ENUM, /* one of `choices`; its number is the index there */
     HX_TYPE_INT,
     HX_TYPE_BOOL,     /* on/off, true/false, yes/no; 1 and 0 */
     HX_TYPE_DURATION, /* milliseconds */
@@ -15,7 +15,7 @@ enum hx_type {
 };
 
 struct hx_row {
-    const char *name;          /* "section.key" */
+    const char *name; /* "section.key" */
     enum hx_type type;
     const char *fallback;      /* the default as text; NULL: unset, or `computed` */
     char *(*computed)(void);   /* makes the default; the caller frees */
@@ -31,7 +31,7 @@ struct hx_row {
     bool environment_only;     /* no key of the file */
     /* A further rule for a value, or for each element of a list: NULL when it holds, else what the value must be. */
     const char *(*check)(const char *text);
-    const char *libpq;         /* the connection keyword this is */
+    const char *libpq; /* the connection keyword this is */
     const char *help;
 };
 

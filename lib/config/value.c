@@ -69,10 +69,8 @@ static bool read_text(const struct hx_row *row, const char *text, int64_t *ret_n
     char buffer[HX_DURATION_SIZE];
     int64_t number = 0;
     switch (row->type) {
-    case HX_TYPE_STRING:
-        return read_string(row, text);
-    case HX_TYPE_PORT:
-        return read_ports(row, text, ret_number);
+    case HX_TYPE_STRING: return read_string(row, text);
+    case HX_TYPE_PORT: return read_ports(row, text, ret_number);
     case HX_TYPE_ENUM:
         number = choice_index(row->choices, text);
         *ret_number = number;
@@ -98,22 +96,25 @@ static bool read_text(const struct hx_row *row, const char *text, int64_t *ret_n
             return false;
         hx_size_format(number, buffer);
         break;
-    case HX_TYPE_LIST:
-        return false; /* hx_value_set splits it */
+    case HX_TYPE_LIST: return false; /* hx_value_set splits it */
     }
     *ret_number = number;
     *ret_canonical = hx_strdup(buffer);
     return true;
 }
 
-static int fail_invalid(const struct hx_row *row, const char *text, const char *must, const char *where, struct hx_config_error *e) {
+int hx_value_fail(enum hx_key key, const char *got, const char *must, const char *where, struct hx_config_error *e) {
+    const struct hx_row *row = &hx_table[key];
+    return hx_config_fail(e, -EINVAL, "%s: %s%sInvalid %s: %.120s (must be %s)", where, row->label ? row->name : "",
+                          row->label ? ": " : "", row->label ? row->label : row->name, row->secret ? "***" : got, must);
+}
+
+/* must: in words, or NULL for what the row says. */
+static int fail_invalid(enum hx_key key, const char *text, const char *must, const char *where,
+                        struct hx_config_error *e) {
     _cleanup_buf_ struct hx_buf expects = { 0 };
-    if (must)
-        hx_buf_puts(&expects, must);
-    else
-        hx_table_expects(row, &expects);
-    return hx_config_fail(e, -EINVAL, "%s: Invalid %s: %.120s (must be %s)", where, row->label ? row->label : row->name,
-                          row->secret ? "***" : text, expects.data);
+    hx_table_expects(&hx_table[key], &expects);
+    return hx_value_fail(key, text, must ? must : expects.data, where, e);
 }
 
 void hx_value_redact_url(const char *url) {
@@ -154,8 +155,8 @@ static const char *element_end(const char *text) {
     return text + strlen(text);
 }
 
-static int set_list_text(struct hx_config *c, enum hx_key key, const char *text, enum hx_origin origin, const char *where,
-                         struct hx_config_error *e) {
+static int set_list_text(struct hx_config *c, enum hx_key key, const char *text, enum hx_origin origin,
+                         const char *where, struct hx_config_error *e) {
     const char **items = NULL;
     size_t n = 0;
     text += strspn(text, " \t\r\n");
@@ -178,13 +179,14 @@ int hx_value_set_list(struct hx_config *c, enum hx_key key, const char *const *i
     for (size_t i = 0; i < n; i++) {
         const char *must = row->check ? row->check(items[i]) : NULL;
         if (must || !read_string(row, items[i]))
-            return fail_invalid(row, items[i], must ? must : "text without control characters", where, e);
+            return fail_invalid(key, items[i], must ? must : "text without control characters", where, e);
         list[i] = hx_config_copy(c, items[i]);
         if (hx_value_secret_property(list[i]))
             hx_redact_secret(strchr(list[i], '=') + 1);
     }
     c->values[key] = (struct hx_value){
-        .list = list, .count = n, .number = (int64_t)n, .origin = origin, .where = hx_config_copy(c, where) };
+        .list = list, .count = n, .number = (int64_t)n, .origin = origin, .where = hx_config_copy(c, where)
+    };
     return 0;
 }
 
@@ -203,11 +205,11 @@ int hx_value_set(struct hx_config *c, enum hx_key key, const char *text, enum hx
         hx_redact_secret(text);
     hx_value_redact_url(text);
     if (!read_text(row, text, &value.number, &canonical))
-        return fail_invalid(row, text, NULL, where, e);
+        return fail_invalid(key, text, NULL, where, e);
     value.text = hx_config_copy(c, canonical ? canonical : text);
     const char *must = row->check ? row->check(value.text) : NULL;
     if (must)
-        return fail_invalid(row, text, must, where, e);
+        return fail_invalid(key, text, must, where, e);
     c->values[key] = value;
     return 0;
 }

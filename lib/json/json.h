@@ -14,8 +14,9 @@ static inline void hx_json_decref_p(json_t **p) {
 #define HX_JSON_DEPTH 64
 
 struct hx_json_error {
-    char message[160]; /* "duplicate key \"a\"", "nesting deeper than 64", "number out of range", "\\u0000 is not allowed" */
-    size_t position;   /* byte offset */
+    char message
+        [160]; /* "duplicate key \"a\"", "nesting deeper than 64", "number out of range", "\\u0000 is not allowed" */
+    size_t position; /* byte offset */
 };
 
 /* Parses n bytes that must be one JSON value of any kind: UTF-8, no duplicate keys, no \u0000, no nesting over HX_JSON_DEPTH, no

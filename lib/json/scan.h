@@ -16,12 +16,12 @@ struct hx_json_scan {
     const char *text;
     size_t n, at;
     unsigned depth;
-    bool build;                /* make json_t values */
+    bool build; /* make json_t values */
     struct hx_json_error *error;
-    struct hx_json_key *keys;  /* a stack: the innermost open object's are on top */
+    struct hx_json_key *keys; /* a stack: the innermost open object's are on top */
     size_t key_count, key_room;
-    struct hx_buf unescaped;   /* names that held escapes, one behind the other */
-    struct hx_buf string;      /* the string being read, where it held escapes */
+    struct hx_buf unescaped; /* names that held escapes, one behind the other */
+    struct hx_buf string;    /* the string being read, where it held escapes */
 };
 
 /* Reads the value at s->at, white space before it included. With s->build *ret is a new reference, else NULL.
@@ -30,7 +30,8 @@ int hx_json_scan_value(struct hx_json_scan *s, json_t **ret);
 /* Moves over white space. */
 void hx_json_scan_space(struct hx_json_scan *s);
 /* Notes what is wrong at a byte offset; returns -EINVAL. */
-int hx_json_scan_fail(struct hx_json_scan *s, size_t position, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int hx_json_scan_fail(struct hx_json_scan *s, size_t position, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A string of the text, its quotes taken off and escapes resolved. */
 struct hx_json_string {

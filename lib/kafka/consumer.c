@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 
 enum {
-    TICK_MS = 500,   /* without a call for max.poll.interval.ms we would lose the membership, however idle we are */
+    TICK_MS = 500, /* without a call for max.poll.interval.ms we would lose the membership, however idle we are */
     SLICE_MS = 50,
     DESTROY_MS = 200,
 };
@@ -23,7 +23,7 @@ static const struct hx_kafka_setting settings[] = {
     { "auto.offset.reset", "earliest" },
     { "partition.assignment.strategy", "roundrobin,range" },
     { "session.timeout.ms", "10000" },
-    { "heartbeat.interval.ms", "1000" }, /* how soon a rebalance is noticed */
+    { "heartbeat.interval.ms", "1000" },    /* how soon a rebalance is noticed */
     { "allow.auto.create.topics", "true" }, /* the embedded broker makes a topic when it is asked for */
     { "enable.partition.eof", "false" },
     /* Records are small and every worker has its share: little is fetched ahead. */
@@ -36,105 +36,7 @@ static const struct hx_kafka_setting settings[] = {
     { "fetch.error.backoff.ms", "100" },
 };
 
-/* ---- errors ---- */
-
-static void report(struct hx_consumer *c, bool fatal, int code, const char *what, const char *why) {
-    if (c->closing || !c->callbacks.error)
-        return;
-    struct hx_kafka_error error;
-    hx_kafka_error_set(&error, code, "%s%s%s", what, *what ? ": " : "", why);
-    c->callbacks.error(&error, fatal, c->user);
-}
-
-static void on_error(rd_kafka_t *rk, int err, const char *reason, void *user) {
-    struct hx_consumer *c = user;
-    if (err != RD_KAFKA_RESP_ERR__FATAL) {
-        report(c, false, err, "", reason);
-        return;
-    }
-    char why[256] = "";
-    err = rd_kafka_fatal_error(rk, why, sizeof(why));
-    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && c->dynamic)
-        c->fenced = true;
-    report(c, !c->fenced, err, "", why);
-}
-
-/* A message of librdkafka's that carries an error instead of a record. It goes on fetching by itself. */
-static void report_message(struct hx_consumer *c, const rd_kafka_message_t *message) {
-    if (message->err != RD_KAFKA_RESP_ERR__FATAL) /* that one came to on_error too */
-        report(c, false, message->err, message->rkt ? rd_kafka_topic_name(message->rkt) : "", rd_kafka_message_errstr(message));
-}
-
-/* ---- the client ---- */
-
-static int open_client(struct hx_consumer *c, rd_kafka_conf_t *conf, struct hx_kafka_error *reterr) {
-    c->rk = hx_kafka_new(RD_KAFKA_CONSUMER, conf, reterr);
-    if (!c->rk)
-        return -EINVAL;
-    rd_kafka_poll_set_consumer(c->rk);
-    c->events = rd_kafka_queue_get_consumer(c->rk);
-    c->high = rd_kafka_queue_new(c->rk);
-    c->low = rd_kafka_queue_new(c->rk);
-    rd_kafka_queue_t *queues[] = { c->events, c->high, c->low };
-    for (size_t i = 0; i < HX_ARRAY_LEN(queues); i++)
-        rd_kafka_queue_io_event_enable(queues[i], c->fd, &(uint64_t){ 1 }, sizeof(uint64_t));
-    rd_kafka_resp_err_t err = rd_kafka_subscribe(c->rk, c->subscription);
-    if (err) {
-        hx_kafka_error_set(reterr, err, "subscribing: %s", rd_kafka_err2str(err));
-        return -EINVAL;
-    }
-    return 0;
-}
-
-static void let_go_of_queues(struct hx_consumer *c) {
-    rd_kafka_queue_t *queues[] = { c->events, c->high, c->low };
-    for (size_t i = 0; i < HX_ARRAY_LEN(queues); i++) {
-        rd_kafka_queue_io_event_enable(queues[i], -1, NULL, 0);
-        rd_kafka_queue_destroy(queues[i]);
-    }
-    if (c->stray)
-        rd_kafka_message_destroy(c->stray);
-    c->stray = NULL;
-}
-
-static void revoke_everything(struct hx_consumer *c) {
-    rd_kafka_topic_partition_list_t *all;
-    if (rd_kafka_assignment(c->rk, &all) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return;
-    for (int i = 0; i < all->cnt; i++)
-        c->callbacks.revoked(all->elems[i].topic, all->elems[i].partition, c->user);
-    rd_kafka_topic_partition_list_destroy(all); /* a client can't be destroyed before its lists */
-}
-
-/* Another process has our group.instance.id now, and librdkafka gives a fenced client up: a new one, without it. */
-static void reopen_as_dynamic(struct hx_consumer *c) {
-    c->fenced = false;
-    if (c->callbacks.revoked)
-        revoke_everything(c);
-    c->assigned = 0;
-    let_go_of_queues(c);
-    hx_kafka_destroy(HX_TAKE(c->rk), 0);
-    struct hx_kafka_error error;
-    if (open_client(c, HX_TAKE(c->dynamic), &error) < 0)
-        report(c, true, error.code, "", error.message);
-}
-
 /* ---- the loop ---- */
-
-/* Rebalances, errors and log lines: their callbacks run in here. */
-static void serve(struct hx_consumer *c) {
-    rd_kafka_message_t *message;
-    while (c->rk && !c->stray && (message = rd_kafka_consumer_poll(c->rk, 0))) {
-        if (!message->err) {
-            c->stray = message;
-            break;
-        }
-        report_message(c, message);
-        rd_kafka_message_destroy(message);
-    }
-    if (c->fenced)
-        reopen_as_dynamic(c);
-}
 
 static void on_event(int fd, uint32_t events, void *user) {
     (void)events;
@@ -142,7 +44,7 @@ static void on_event(int fd, uint32_t events, void *user) {
     uint64_t count;
     if (read(fd, &count, sizeof(count)) < 0) /* first: what comes from now on makes it readable again */
         return;
-    serve(c);
+    hx_consumer_serve(c);
     if (!c->paused)
         c->callbacks.ready(c->user); /* last: it may close us */
 }
@@ -151,7 +53,7 @@ static void on_event(int fd, uint32_t events, void *user) {
 static void on_tick(void *user) {
     struct hx_consumer *c = user;
     hx_timer_set(c->tick, TICK_MS);
-    serve(c);
+    hx_consumer_serve(c);
     if (!c->rk || c->paused)
         return;
     if (c->stray || rd_kafka_queue_length(c->high) || rd_kafka_queue_length(c->low))
@@ -188,7 +90,7 @@ static int configure(struct hx_consumer *c, const struct hx_consumer_options *op
         return r;
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_rebalance_cb(conf, hx_consumer_on_rebalance);
-    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_error_cb(conf, hx_consumer_on_error);
     hx_kafka_conf_log(conf);
     if (options->instance_id) {
         c->dynamic = rd_kafka_conf_dup(conf);
@@ -217,26 +119,28 @@ static void free_memory(struct hx_consumer *c) {
         close(c->fd);
     if (c->dynamic)
         rd_kafka_conf_destroy(c->dynamic);
-    if (c->subscription)
-        rd_kafka_topic_partition_list_destroy(c->subscription);
+    rd_kafka_topic_partition_list_destroy(c->subscription);
+    rd_kafka_topic_partition_list_destroy(c->assigned);
     for (size_t i = 0; i < c->high_count; i++)
         free(c->high_topics[i]);
     free(c->high_topics);
     free(c);
 }
 
-int hx_consumer_new(struct hx_loop *loop, const struct hx_consumer_options *options, const struct hx_consumer_callbacks *callbacks,
-                    void *user, struct hx_consumer **ret, struct hx_kafka_error *reterr) {
+int hx_consumer_new(struct hx_loop *loop, const struct hx_consumer_options *options,
+                    const struct hx_consumer_callbacks *callbacks, void *user, struct hx_consumer **ret,
+                    struct hx_kafka_error *reterr) {
     struct hx_consumer *c = hx_alloc(sizeof(*c));
     *c = (struct hx_consumer){ .fd = -1, .creator = getpid(), .callbacks = *callbacks, .user = user };
     remember_high(c, options);
     c->subscription = subscription_of(options);
+    c->assigned = rd_kafka_topic_partition_list_new(0);
     rd_kafka_conf_t *conf = NULL;
     int r = configure(c, options, &conf, reterr);
     if (r == 0)
         r = connect_to_loop(c, loop, reterr);
     if (r == 0)
-        r = open_client(c, HX_TAKE(conf), reterr);
+        r = hx_consumer_open_client(c, HX_TAKE(conf), reterr);
     if (r < 0) {
         if (conf)
             rd_kafka_conf_destroy(conf);
@@ -254,7 +158,7 @@ static rd_kafka_message_t *take(struct hx_consumer *c, rd_kafka_queue_t *queue) 
     while ((message = rd_kafka_consume_queue(queue, 0))) {
         if (!message->err)
             break;
-        report_message(c, message);
+        hx_consumer_report_message(c, message);
         rd_kafka_message_destroy(message);
     }
     return message;
@@ -313,7 +217,7 @@ void hx_consumer_pause(struct hx_consumer *c, bool paused) {
 }
 
 bool hx_consumer_assigned(const struct hx_consumer *c) {
-    return c->assigned > 0;
+    return c->assigned->cnt > 0;
 }
 
 /* ---- the end ---- */
@@ -341,7 +245,7 @@ struct hx_consumer *hx_consumer_close(struct hx_consumer *c, int timeout_ms) {
         free_memory(c);
         return NULL;
     }
-    let_go_of_queues(c); /* records that nobody took would hold the client up */
+    hx_consumer_let_go_of_queues(c); /* records that nobody took would hold the client up */
     if (leave(c, deadline) && hx_kafka_destroy(c->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) {
         free_memory(c);
         return NULL;

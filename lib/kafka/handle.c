@@ -18,10 +18,10 @@
 static const struct hx_kafka_setting shared_settings[] = {
     { "socket.nagle.disable", "true" },
     { "socket.keepalive.enable", "true" },
-    { "socket.timeout.ms", "10000" },                   /* a silent broker is left after this, default 60 s */
+    { "socket.timeout.ms", "10000" }, /* a silent broker is left after this, default 60 s */
     { "socket.connection.setup.timeout.ms", "5000" },
-    { "reconnect.backoff.max.ms", "2000" },             /* default 10 s: too long after a broker's restart */
-    { "topic.metadata.refresh.interval.ms", "10000" },  /* default 5 min: new and re-created topics are noticed */
+    { "reconnect.backoff.max.ms", "2000" },            /* default 10 s: too long after a broker's restart */
+    { "topic.metadata.refresh.interval.ms", "10000" }, /* default 5 min: new and re-created topics are noticed */
     { "log.connection.close", "false" },
 };
 
@@ -42,11 +42,12 @@ static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struc
     char why[256];
     if (rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
         return 0;
-    hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__INVALID_ARG, "%s", why);
+    hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__INVALID_ARG, "%s: %s", name, why);
     return -EINVAL;
 }
 
-static int set_all(rd_kafka_conf_t *conf, const struct hx_kafka_setting *settings, size_t count, struct hx_kafka_error *reterr) {
+static int set_all(rd_kafka_conf_t *conf, const struct hx_kafka_setting *settings, size_t count,
+                   struct hx_kafka_error *reterr) {
     for (size_t i = 0; i < count; i++) {
         int r = set(conf, settings[i].name, settings[i].value, reterr);
         if (r < 0)

@@ -26,7 +26,8 @@ rd_kafka_t *hx_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct hx_
 bool hx_kafka_destroy(rd_kafka_t *rk, int timeout_ms);
 
 /* Fills in *reterr unless it is NULL; the message is redacted. */
-void hx_kafka_error_set(struct hx_kafka_error *reterr, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void hx_kafka_error_set(struct hx_kafka_error *reterr, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Milliseconds until the deadline (hx_mono_ms), at least 0. */
 int hx_kafka_left(int64_t deadline_ms);

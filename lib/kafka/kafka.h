@@ -16,20 +16,16 @@ struct hx_kafka_error {
     char message[256]; /* redacted */
 };
 
-struct hx_kafka_topic_spec {
-    const char *name;
-};
-
 /* Makes the topics that are missing, through the admin API; a broker without it (the embedded one) makes topics when they
  * are first asked for. Blocks at most timeout_ms. 0 when all exist afterwards; -EAGAIN when the broker is away (reterr);
  * -EACCES when it may not create and one is missing; -EINVAL for a bad property. replication -1: the broker's. */
-int hx_kafka_ensure_topics(const struct hx_kafka_options *options, const char *const *topics, size_t count, int partitions,
-                           int replication, int timeout_ms, struct hx_kafka_error *reterr);
+int hx_kafka_ensure_topics(const struct hx_kafka_options *options, const char *const *topics, size_t count,
+                           int partitions, int replication, int timeout_ms, struct hx_kafka_error *reterr);
 
 /* Asks for metadata, blocking at most timeout_ms: how many brokers answer and which of the topics exist (ret_exists, an
  * array of count bools, may be NULL with count 0). 0 or -EAGAIN. */
-int hx_kafka_probe(const struct hx_kafka_options *options, const char *const *topics, size_t count, int timeout_ms, int *ret_brokers,
-                   _Bool *ret_exists, struct hx_kafka_error *reterr);
+int hx_kafka_probe(const struct hx_kafka_options *options, const char *const *topics, size_t count, int timeout_ms,
+                   int *ret_brokers, _Bool *ret_exists, struct hx_kafka_error *reterr);
 
 /* "PREFIX.jobs.QUEUE" (high: ".high" behind it), "PREFIX.dead-letter". Written into out; -ENAMETOOLONG over 249 bytes. */
 #define HX_TOPIC_SIZE 250

@@ -51,7 +51,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     if (p->ending) /* purged: the caller was told that these get no callback */
         return;
     struct hx_kafka_error error;
-    hx_kafka_error_set(&error, message->err, "%s", rd_kafka_message_errstr(message));
+    hx_kafka_error_set(&error, message->err, "%s", rd_kafka_err2str(message->err)); /* not rd_kafka_message_errstr: that is the payload */
     p->cb(false, &error, message->_private, p->user);
 }
 
@@ -82,8 +82,8 @@ static int connect_to_loop(struct hx_producer *p, struct hx_loop *loop) {
     return 0;
 }
 
-int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user, struct hx_producer **ret,
-                    struct hx_kafka_error *reterr) {
+int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user,
+                    struct hx_producer **ret, struct hx_kafka_error *reterr) {
     rd_kafka_conf_t *conf;
     int r = hx_kafka_conf_new(options, settings, HX_ARRAY_LEN(settings), &conf, reterr);
     if (r < 0)
@@ -150,16 +150,16 @@ void hx_producer_topic(struct hx_producer *p, const char *topic) {
     topic_of(p, topic);
 }
 
-int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size, void *record_user,
-                     struct hx_kafka_error *reterr) {
+int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size,
+                     void *record_user, struct hx_kafka_error *reterr) {
     hx_kafka_assert_owner(p->creator);
     rd_kafka_topic_t *handle = topic_of(p, topic);
     if (!handle) {
         hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__INVALID_ARG, "%s: not the name of a topic", topic);
         return -EIO;
     }
-    if (rd_kafka_produce(handle, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)data, size, key, key ? strlen(key) : 0,
-                         record_user) == 0) {
+    if (rd_kafka_produce(handle, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)data, size, key,
+                         key ? strlen(key) : 0, record_user) == 0) {
         p->pending++;
         return 0;
     }

@@ -12,17 +12,17 @@ struct hx_producer;
 typedef void (*hx_delivery_cb)(bool ok, const struct hx_kafka_error *error, void *record_user, void *user);
 
 /* 0; -EINVAL (bad property, reterr says which). Nothing connects before the first record or topic. */
-int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user, struct hx_producer **ret,
-                    struct hx_kafka_error *reterr);
+int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user,
+                    struct hx_producer **ret, struct hx_kafka_error *reterr);
 /* Ends it: waits up to timeout_ms for outstanding records, then gives up without blocking further. Undelivered records get no
- * callback. NULL is fine; returns NULL. */
+ * callback. Not from within the callback. NULL is fine; returns NULL. */
 struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms);
 /* Looks a topic up ahead of the first record (which otherwise waits a second for metadata). */
 void hx_producer_topic(struct hx_producer *p, const char *topic);
 /* Queues one record (copied) to a partition of the library's choosing, spread over all. key may be NULL.
  * 0; -EAGAIN queue full (poll the loop, try again); -EMSGSIZE; -EIO other (reterr). On failure there is no callback. */
-int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size, void *record_user,
-                     struct hx_kafka_error *reterr);
+int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size,
+                     void *record_user, struct hx_kafka_error *reterr);
 /* Records queued or in flight. */
 size_t hx_producer_pending(const struct hx_producer *p);
 /* CLOCK_MONOTONIC ms of the last good delivery report, 0 before the first: how long Kafka has been silent. */

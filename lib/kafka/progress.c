@@ -23,7 +23,7 @@ struct partition {
     uint64_t hash;
     struct hx_in_flight *front, *back;
     size_t records;
-    struct partition *next;       /* in its bucket */
+    struct partition *next;          /* in its bucket */
     struct partition *older, *newer; /* dropped ones, in a list of their own */
 };
 
@@ -116,7 +116,8 @@ static struct partition *find_or_add(struct hx_progress *p, const char *topic, i
     return part;
 }
 
-struct hx_in_flight *hx_progress_begin(struct hx_progress *p, const char *topic, int32_t partition, int64_t offset, size_t parts) {
+struct hx_in_flight *hx_progress_begin(struct hx_progress *p, const char *topic, int32_t partition, int64_t offset,
+                                       size_t parts) {
     struct partition *part = find_or_add(p, topic, partition);
     struct hx_in_flight *record = hx_alloc(sizeof(*record));
     record->partition = part;
@@ -158,8 +159,8 @@ static void forget_dropped(struct hx_progress *p, struct partition *part) {
     partition_free(part);
 }
 
-bool hx_progress_done(struct hx_progress *p, struct hx_in_flight *record, size_t n, const char **ret_topic, int32_t *ret_partition,
-                      int64_t *ret_next) {
+bool hx_progress_done(struct hx_progress *p, struct hx_in_flight *record, size_t n, const char **ret_topic,
+                      int32_t *ret_partition, int64_t *ret_next) {
     struct partition *part = record->partition;
     record->left -= HX_MIN(n, record->left);
     if (record->left > 0)

@@ -26,7 +26,7 @@ struct hx_new_job {
     struct hx_uuid id; /* version 7, made by the caller: a repeat with the same id changes nothing */
     struct hx_uuid org_id;
     const char *type;
-    const char *payload; /* JSON text; NULL: {} */
+    const char *payload; /* JSON text, NUL-terminated; NULL: {} */
     size_t payload_len;
     int32_t priority;
     const char *key, *requested_by; /* or NULL */
@@ -218,7 +218,8 @@ int hx_ledger_list(struct hx_pg_tx *tx, const struct hx_job_filter *filter);
 int hx_ledger_queued_jobs(struct hx_pg_tx *tx, const struct hx_uuid *org_id, int32_t limit, const char *type);
 int hx_ledger_counts(struct hx_pg_tx *tx, const struct hx_uuid *org_id); /* rows: text type, text status, int8 count; NULL: all orgs */
 int hx_ledger_watch(struct hx_pg_tx *tx, const struct hx_uuid *id);      /* for --wait: text status, text latest event detail */
-/* Events after a place, oldest first: rows: time ts, uuid id, text JSON object. job may be NULL. */
+/* Events after a place, oldest first: rows: time ts, uuid id, text JSON object. job may be NULL; event NULL: all of that moment;
+ * ts HX_NO_TIME: from the beginning (slow over millions of events, unless of one job). */
 int hx_ledger_events_after(struct hx_pg_tx *tx, int64_t ts, const struct hx_uuid *event, const struct hx_uuid *job, int32_t limit);
 /* Status pages: queues: text type, text queue, text reason, int8 count, time oldest due, bool paused, bool handled. */
 int hx_ledger_waiting_summary(struct hx_pg_tx *tx);

@@ -44,8 +44,8 @@ void hx_notify_stopping(const char *status) {
 void hx_notify_reloading(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    _cleanup_free_ char *message =
-        hx_printf("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u);
+    _cleanup_free_ char *message = hx_printf("RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                                             (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u);
     notify(message, NULL);
 }
 
@@ -56,7 +56,8 @@ void hx_notify_watchdog(void) {
 void hx_notify_extend_timeout(int64_t ms) {
     if (ms <= 0)
         return;
-    _cleanup_free_ char *message = hx_printf("EXTEND_TIMEOUT_USEC=%" PRId64, ms > INT64_MAX / 1000 ? INT64_MAX : ms * 1000);
+    _cleanup_free_ char *message =
+        hx_printf("EXTEND_TIMEOUT_USEC=%" PRId64, ms > INT64_MAX / 1000 ? INT64_MAX : ms * 1000);
     notify(message, NULL);
 }
 

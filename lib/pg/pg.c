@@ -118,7 +118,7 @@ static void connect_failed(struct hx_pg *pg, const struct hx_pg_error *reason) {
     pg_release(pg);
 }
 
-/* libpq would print these to stderr. A FATAL one that comes while nothing is asked is the server's reason for hanging up. */
+/* libpq would print these to stderr. A FATAL one that comes while nothing is asked says why the server hangs up. */
 static void on_notice(void *user, const PGresult *result) {
     struct hx_pg *pg = user;
     if (pg_result_is_fatal(result)) {
@@ -172,7 +172,8 @@ static void connect_step(struct hx_pg *pg) {
 }
 
 static void connect_start(struct hx_pg *pg) {
-    pg->conn = PQconnectStartParams((const char *const *)pg->connect.keywords, (const char *const *)pg->connect.values, 1);
+    pg->conn =
+        PQconnectStartParams((const char *const *)pg->connect.keywords, (const char *const *)pg->connect.values, 1);
     struct hx_pg_error why;
     if (!pg->conn) {
         pg_error_set(&why, HX_PG_UNAVAILABLE, "out of memory");
@@ -234,7 +235,8 @@ static void on_broken(void *user) {
 
 /* --- the handle --- */
 
-int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user, struct hx_pg **ret) {
+int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user,
+              struct hx_pg **ret) {
     if (options->depth > DEPTH_MAX || options->timeout_ms < 0)
         return -EINVAL;
     struct hx_pg *pg = hx_alloc(sizeof *pg);

@@ -48,18 +48,23 @@ struct hx_pg_options {
     unsigned depth;        /* transactions in flight at once, 1..16; 0 means 1 */
     bool fail_fast;        /* a failed connection attempt fails what is queued at once (tools), instead of retrying
                             * with jittered backoff until each transaction's deadline (daemons) */
-    bool no_prepare;       /* for transaction-pooling proxies: unnamed statements */
+    bool no_prepare;       /* for transaction-pooling proxies: unnamed statements (pgbouncer also needs
+                            * ignore_startup_parameters = options) */
     const char *settings;  /* more "-c name=value" for the session, or NULL */
 };
 
 /* Called when the connection state changes: connected, or lost with the reason. */
 typedef void (*hx_pg_state_cb)(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user);
 
-/* Makes the handle; connecting starts at once and goes on in the loop. 0 or -errno. Session settings always on:
- * statement_timeout, lock_timeout, idle_in_transaction_session_timeout, client_connection_check_interval,
- * tcp_user_timeout, keepalives, plan_cache_mode=force_generic_plan, enable_hashjoin/mergejoin/seqscan=off. */
+/* Makes the handle; connecting starts in the loop's next round. 0, or -EINVAL for depth or timeout_ms. Options that libpq
+ * doesn't like fail like a connection. Session settings always on: statement_timeout (9/10 of timeout_ms, so that the
+ * server's 57014 comes before our deadline and leaves no doubt; raised for a transaction with a longer one),
+ * lock_timeout, idle_in_transaction_session_timeout, client_connection_check_interval, tcp_user_timeout, keepalives,
+ * plan_cache_mode=force_generic_plan, enable_hashjoin/mergejoin/seqscan=off. */
 int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user, struct hx_pg **ret);
-struct hx_pg *hx_pg_free(struct hx_pg *pg); /* closes at once; queued transactions end with HX_PG_UNAVAILABLE */
+/* Closes at once; queued transactions end with HX_PG_UNAVAILABLE; what their callbacks then submit is thrown away. NULL is
+ * fine; so is a call from within any callback. */
+struct hx_pg *hx_pg_free(struct hx_pg *pg);
 bool hx_pg_connected(const struct hx_pg *pg);
 /* The server's version (150018) while connected, else 0. */
 int hx_pg_server_version(const struct hx_pg *pg);

@@ -11,6 +11,7 @@ static const struct {
     const char *prefix;
     enum hx_pg_class class;
 } classes[] = {
+    // clang-format off
     { "00000", HX_PG_OK },
     { "08", HX_PG_UNAVAILABLE },
     { "22", HX_PG_DATA },
@@ -32,6 +33,7 @@ static const struct {
     { "57P", HX_PG_UNAVAILABLE },
     { "58", HX_PG_UNAVAILABLE }, /* the server's disk */
     { "72000", HX_PG_RETRY },    /* snapshot too old */
+    // clang-format on
 };
 
 enum hx_pg_class hx_pg_classify(const char *sqlstate) {
@@ -88,7 +90,8 @@ static bool replanned_wrongly(const PGresult *result) {
     /* "cached plan must not change result type" is a plain 0A000, and the text depends on lc_messages; the C function
      * that raises it doesn't. */
     const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-    return hx_streq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "0A000") && hx_streq(function, "RevalidateCachedQuery");
+    return hx_streq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "0A000") &&
+           hx_streq(function, "RevalidateCachedQuery");
 }
 
 void pg_error_of_result(struct hx_pg_error *e, const PGresult *result) {

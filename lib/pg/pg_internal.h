@@ -98,10 +98,10 @@ struct hx_pg {
     struct hx_timer *broken_timer;   /* sending failed outside of the loop's callbacks */
     int64_t deadline_armed_ms;       /* when deadline_timer fires; 0: not armed */
     int32_t backend_pid;
-    unsigned failures;       /* connection attempts failed in a row */
-    bool broken;             /* sending failed: the connection is to be given up */
-    bool doomed;             /* to be replaced once nothing is in flight: 26000, 25006 … */
-    struct hx_pg_error why;  /* why we aren't connected, or what the server said last before hanging up */
+    unsigned failures;      /* connection attempts failed in a row */
+    bool broken;            /* sending failed: the connection is to be given up */
+    bool doomed;            /* to be replaced once nothing is in flight: 26000, 25006 … */
+    struct hx_pg_error why; /* why we aren't connected, or what the server said last before hanging up */
     bool has_why;
     struct hx_pg_error told; /* the last reason given to cb */
     bool told_down;
@@ -149,12 +149,13 @@ void pg_deadlines(void *user); /* timer callback */
 void pg_queue_listen(struct hx_pg *pg);
 
 /* pg_pipeline.c */
-void pg_pump(struct hx_pg *pg); /* sends what may be sent; calls nobody back */
+void pg_pump(struct hx_pg *pg);     /* sends what may be sent; calls nobody back */
 void pg_readable(struct hx_pg *pg); /* reads, finishes transactions, delivers notifications; may lose the connection */
 void pg_forget_prepared(struct hx_pg *pg);
 
 /* pg_error.c */
-void pg_error_set(struct hx_pg_error *e, enum hx_pg_class class, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void pg_error_set(struct hx_pg_error *e, enum hx_pg_class class, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void pg_error_of_result(struct hx_pg_error *e, const PGresult *result);
 /* From the text that libpq keeps for a connection that could not be made, or broke. */
 void pg_error_of_connect(struct hx_pg_error *e, const PGconn *conn);

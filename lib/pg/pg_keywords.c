@@ -7,12 +7,10 @@
 static const struct {
     const char *keyword, *value;
 } ours[] = {
-    { "connect_timeout", "3" },     /* the asynchronous API ignores it, our own deadline holds; kept for psql-like views */
+    { "connect_timeout", "3" }, /* the asynchronous API ignores it, our own deadline holds; kept for psql-like views */
     { "tcp_user_timeout", "5000" }, /* without it dropped packets block for 15 minutes */
-    { "keepalives_idle", "10" },
-    { "keepalives_interval", "3" },
-    { "keepalives_count", "3" },
-    { "target_session_attrs", "read-write" },
+    { "keepalives_idle", "10" },    { "keepalives_interval", "3" },
+    { "keepalives_count", "3" },    { "target_session_attrs", "read-write" },
 };
 
 static void add(struct pg_keywords *k, char *keyword, char *value) {
@@ -83,7 +81,8 @@ static char *user_session_options(const struct hx_pg_options *options, const PQc
 /* A statement is cancelled by the server a little before our own deadline cuts the connection: then the answer is a
  * clear 57014, and not a transaction in doubt. Custom plans, hash joins and scans are off because a plan made on an
  * empty table stays for ever. */
-static char *session_options(const struct hx_pg_options *options, const PQconninfoOption *defaults, int64_t timeout_ms) {
+static char *session_options(const struct hx_pg_options *options, const PQconninfoOption *defaults,
+                             int64_t timeout_ms) {
     _cleanup_free_ char *user = user_session_options(options, defaults);
     return hx_printf("-c statement_timeout=%" PRId64 " -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
                      " -c client_connection_check_interval=500ms -c plan_cache_mode=force_generic_plan"

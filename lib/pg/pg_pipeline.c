@@ -29,7 +29,7 @@ static void add_prepared(struct hx_pg *pg, const char *name, const struct hx_pg_
     pg->prepared[pg->prepared_count++] = (struct pg_prepared){ .name = name, .sender = sender };
 }
 
-/* Parse isn't transactional: what was prepared stays, whatever becomes of the transaction; what was skipped isn't there. */
+/* Parse isn't transactional: what was prepared stays, whatever becomes of the transaction; what was skipped is not. */
 static void settle_prepared(struct hx_pg *pg, const char *name, bool ready) {
     struct pg_prepared *p = find_prepared(pg, name);
     if (!p)
@@ -48,7 +48,7 @@ static bool unnamed(const struct hx_pg *pg, const struct hx_pg_tx *tx) {
     return pg->no_prepare || tx->internal;
 }
 
-/* Another transaction in flight prepares what this one needs, and may fail before it gets there. Only on a fresh connection. */
+/* Another transaction in flight prepares what this one needs, and may fail before it gets there: on fresh connections. */
 static bool waits_for_prepare(struct hx_pg *pg, const struct hx_pg_tx *tx) {
     for (size_t i = 0; i < tx->count && !unnamed(pg, tx); i++) {
         const struct pg_prepared *p = find_prepared(pg, tx->statements[i].stmt->name);
@@ -96,7 +96,8 @@ static bool send_timeout(struct hx_pg *pg, const struct hx_pg_tx *tx) {
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)pg_statement_timeout(tx->timeout_ms));
     const char *values[] = { text };
-    return PQsendQueryParams(pg->conn, "select set_config('statement_timeout', $1::text, true)", 1, NULL, values, NULL, NULL, 1);
+    return PQsendQueryParams(pg->conn, "select set_config('statement_timeout', $1::text, true)", 1, NULL, values, NULL,
+                             NULL, 1);
 }
 
 static enum pg_tx_at begin_statement(const struct hx_pg_tx *tx) {
@@ -168,18 +169,13 @@ void pg_pump(struct hx_pg *pg) {
 
 static void next_item(struct hx_pg_tx *tx) {
     switch (tx->at) {
-    case PG_AT_TIMEOUT:
-        tx->at = begin_statement(tx);
-        break;
-    case PG_AT_PREPARE:
-        tx->at = PG_AT_QUERY;
-        break;
+    case PG_AT_TIMEOUT: tx->at = begin_statement(tx); break;
+    case PG_AT_PREPARE: tx->at = PG_AT_QUERY; break;
     case PG_AT_QUERY:
         tx->at_statement++;
         tx->at = begin_statement(tx);
         break;
-    case PG_AT_SYNC:
-        break;
+    case PG_AT_SYNC: break;
     }
 }
 

@@ -47,6 +47,7 @@ void pg_fail_queue(struct hx_pg *pg, const struct hx_pg_error *why) {
             break;
         struct hx_pg_error error = tx->failed ? tx->error : *why;
         error.in_doubt = false;
+        error.backend_pid = 0;
         pg_finish(pg, tx, &error);
     }
 }
@@ -81,7 +82,7 @@ static void expire_queued(struct hx_pg *pg, struct hx_pg_tx *tx) {
     else
         pg_error_set(&error, HX_PG_UNAVAILABLE, "not sent within %" PRId64 " ms", tx->timeout_ms);
     error.in_doubt = false;
-    error.statement = tx->failed ? error.statement : -1;
+    error.backend_pid = 0;
     pg_finish(pg, tx, &error);
 }
 

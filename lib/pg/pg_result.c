@@ -33,16 +33,10 @@ static int64_t integer_of(const struct hx_pg_tx *tx, int statement, int row, int
     uint16_t v2;
     uint64_t v8;
     switch (p ? n : 0) {
-    case sizeof v2:
-        memcpy(&v2, p, sizeof v2);
-        return (int16_t)be16toh(v2);
-    case sizeof(uint32_t):
-        return (int32_t)get32(p);
-    case sizeof v8:
-        memcpy(&v8, p, sizeof v8);
-        return (int64_t)be64toh(v8);
-    default:
-        return 0;
+    case sizeof v2: memcpy(&v2, p, sizeof v2); return (int16_t)be16toh(v2);
+    case sizeof(uint32_t): return (int32_t)get32(p);
+    case sizeof v8: memcpy(&v8, p, sizeof v8); return (int64_t)be64toh(v8);
+    default: return 0;
     }
 }
 

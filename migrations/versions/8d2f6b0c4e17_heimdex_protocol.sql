@@ -138,6 +138,7 @@ create table claim (
     ids        uuid[] not null,
     created_at timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+alter table claim alter column ids set storage external; -- ids don't compress; trying costs more than a percent
 create index claim_worker on claim (worker);
 
 create table waiting (
@@ -154,6 +155,8 @@ create table waiting (
 comment on column waiting.announced is 'false: the scheduler has still to announce it when it is due';
 create index waiting_due on waiting (type, (priority > 0), due);
 create index waiting_unannounced on waiting (due) where not announced;
+-- Where failed jobs are found among millions that are merely delayed.
+create index waiting_retry on waiting (job_id) where reason in ('retry', 'migrated');
 
 create table outbox (
     id         bigint generated always as identity primary key,
@@ -164,6 +167,7 @@ create table outbox (
     created_at timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 comment on column outbox.due is 'when the relay takes it over, unless its maker has published and deleted it by then';
+alter table outbox alter column ids set storage external;
 create index outbox_due on outbox (due);
 
 create table permit (
@@ -229,6 +233,22 @@ create function heimdex_uuid_v7() returns uuid language sql volatile parallel sa
     return encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
         placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6), 52, 1), 53, 1),
         'hex')::uuid;
+
+-- Rows as JSON objects with the table's column names, for programs: times in UTC, always with microseconds.
+create function heimdex_time(moment timestamptz) returns text language sql stable strict parallel safe
+    return to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+create function heimdex_job_json(j job) returns json language sql stable parallel safe
+    return (select to_json(r) from (
+        select j.id, j.org_id, j.type, j.status, j.attempt, j.priority, j.idempotency_key, j.requested_by,
+               heimdex_time(j.created_at) as created_at, heimdex_time(j.updated_at) as updated_at,
+               heimdex_time(j.started_at) as started_at, heimdex_time(j.finished_at) as finished_at,
+               j.last_error_code, j.last_error_message, j.payload, j.fence, j.max_attempts, j.crash_count, j.timeout_ms,
+               heimdex_time(j.run_at) as run_at, j.worker, j.traceparent) as r);
+
+create function heimdex_event_json(e job_event) returns json language sql stable parallel safe
+    return (select to_json(r) from (
+        select e.id, e.job_id, heimdex_time(e.ts) as ts, e.prev_status, e.next_status, e.detail_json) as r);
 
 insert into sweep (position) values (heimdex_uuid_floor(now()));
 
@@ -325,7 +345,16 @@ drop policy if exists heimdex_others on job;
 drop policy if exists heimdex_org on job_event;
 drop policy if exists heimdex_org on job;
 alter table job disable row level security;
+do $$
+begin
+    if to_regrole('heimdex_runtime') is not null and to_regrole('heimdex_api') is not null then
+        revoke all on job from heimdex_runtime, heimdex_api;
+        execute format('revoke usage on schema %I from heimdex_runtime, heimdex_api', current_schema());
+    end if;
+end
+$$;
 drop function heimdex_submit;
+drop function heimdex_event_json, heimdex_job_json, heimdex_time;
 drop function heimdex_uuid_v7;
 drop function heimdex_uuid_floor;
 drop table quarantine, sweep, job_count, delta, signal, permit, outbox, waiting, claim, worker, job_type;
@@ -338,7 +367,9 @@ create table job_event_after (
     next_status job_status not null,
     detail_json jsonb
 );
-insert into job_event_after select id, job_id, ts, prev_status, next_status, detail_json from job_event;
+-- Events without a job can't be kept below a foreign key.
+insert into job_event_after
+select e.id, e.job_id, e.ts, e.prev_status, e.next_status, e.detail_json from job_event e join job j on j.id = e.job_id;
 drop table job_event;
 drop function heimdex_upkeep_partitions;
 alter table job_event_after rename to job_event;

@@ -1,7 +1,7 @@
 -- The scheduler's share of waiting: what has become due and was not announced yet is announced; what had failed becomes queued.
 -- $1 how many
 with picked as materialized (
-    select job_id, type from waiting where not announced and due <= clock_timestamp() order by due limit $1::int4
+    select job_id, type from waiting where not announced and due <= (select clock_timestamp()) order by due limit $1::int4
        for update skip locked
 ), marked as (
     update waiting w set announced = true from picked p where w.job_id = p.job_id

@@ -3,8 +3,8 @@
 -- $1 how far behind now, in ms $2 how many ids at most $3 where to go on
 with walked as materialized (
     select j.id, j.type, j.priority, j.status from job j
-     where j.id > greatest((select position from sweep), $3::uuid)
-       and j.id < heimdex_uuid_floor(clock_timestamp() - $1::int8 * interval '1 ms')
+     where j.id > (select greatest(position, $3::uuid) from sweep)
+       and j.id < (select heimdex_uuid_floor(clock_timestamp() - $1::int8 * interval '1 ms'))
      order by j.id limit $2::int4
 ), still as (
     select j.id, j.type, j.priority from walked w join job j on j.id = w.id

@@ -1,8 +1,9 @@
 -- What this fleet has handlers for. `paused` is the operators' and stays.
--- $1 types (ascending) $2 queues $3 announce $4 concurrency $5 max_attempts $6 limits
+-- $1 types $2 queues $3 announce $4 concurrency $5 max_attempts $6 limits
 with registered as (
     insert into job_type (type, queue, announce, concurrency, max_attempts, limits)
     select * from unnest($1::varchar[], $2::varchar[], $3::int4[], $4::int4[], $5::int4[], $6::jsonb[])
+     order by 1
     on conflict (type) do update
        set queue = excluded.queue, announce = excluded.announce, concurrency = excluded.concurrency,
            max_attempts = excluded.max_attempts, limits = excluded.limits, updated_at = now()

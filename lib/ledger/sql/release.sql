@@ -44,7 +44,7 @@ with held as materialized (
 ), parked as (
     insert into waiting (job_id, type, queue, priority, due, reason, announced)
     select f.id, f.type, coalesce((select t.queue from job_type t where t.type = f.type), 'default'), f.priority,
-           f.updated_at + case when f.status = 'failed' then random() * least($10::int8, $9::int8 * 2 ^ (f.attempt - 1)) else 0 end
+           f.updated_at + case when f.status = 'failed' then random() * least($10::int8, $9::int8 * 2 ^ least(f.attempt - 1, 40)) else 0 end
                           * interval '1 ms',
            case when f.status = 'failed' then 'retry' else 'released' end, false
       from freed f where f.status in ('failed', 'queued')

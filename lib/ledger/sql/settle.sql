@@ -1,12 +1,16 @@
 -- running -> anything for a batch, each under its fence: failed (a retry is due later), dead_letter, canceled, queued again
 -- (snoozed, or released by a drain), and succeeded. The waiting row, the outbox row and the event go with it.
+-- What ends badly always has a code, because lists and redrives find it by that (job_troubled).
 -- $1 ids (ascending) $2 fences $3 next statuses $4 error codes $5 error messages $6 details
 -- $7 delay in ms until it is due again (failed, queued) $8 reason in waiting $9 added to max_attempts $10 added to attempt
 with done as (
     update job j
        set status = x.next, attempt = j.attempt + x.add_attempt, max_attempts = j.max_attempts + x.add_max,
            finished_at = case when x.next in ('succeeded', 'canceled', 'dead_letter') then clock_timestamp() end,
-           last_error_code = coalesce(x.code, j.last_error_code), last_error_message = coalesce(x.message, j.last_error_message),
+           last_error_code = case when x.next = 'canceled' then 'canceled'
+                                 when x.next in ('failed', 'dead_letter') then coalesce(x.code, j.last_error_code, 'error')
+                                 else coalesce(x.code, j.last_error_code) end,
+           last_error_message = coalesce(x.message, j.last_error_message),
            updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
       from (select u.id, u.fence, u.next::job_status, u.code, u.message, u.detail, u.delay_ms, u.reason, u.add_max, u.add_attempt
               from unnest($1::uuid[], $2::int4[], $3::text[], $4::varchar[], $5::text[], $6::jsonb[], $7::int8[], $8::varchar[],
@@ -21,8 +25,10 @@ with done as (
 ), parked as (
     insert into waiting (job_id, type, queue, priority, due, reason, announced)
     select d.id, d.type, coalesce((select t.queue from job_type t where t.type = d.type), 'default'), d.priority,
-           d.updated_at + d.delay_ms * interval '1 ms', d.reason, false
+           d.updated_at + coalesce(d.delay_ms, 0) * interval '1 ms',
+           case when d.status = 'failed' then 'retry' else coalesce(d.reason, 'released') end, false
       from done d where d.status in ('failed', 'queued')
+    on conflict (job_id) do update set due = excluded.due, reason = excluded.reason, announced = false
 ), buried as (
     insert into outbox (kind, ids, due)
     select 'dead_letter', array_agg(id), clock_timestamp() from done where status = 'dead_letter' having count(*) > 0

@@ -7,7 +7,7 @@ with place as materialized (
 ), walked as materialized (
     select j.id, j.type, j.priority, j.status from job j
      where j.id > (select position from place)
-       and j.id < heimdex_uuid_floor(clock_timestamp() - $1::int8 * interval '1 ms')
+       and j.id < (select heimdex_uuid_floor(clock_timestamp() - $1::int8 * interval '1 ms'))
      order by j.id limit $2::int4
 ), still as (
     select j.id, j.type, j.priority from walked w join job j on j.id = w.id

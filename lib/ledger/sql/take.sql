@@ -7,7 +7,7 @@ with picked as materialized (
       join job_type t on t.type = h.type and not t.paused
      cross join lateral (
            select w.job_id, w.type, w.priority, w.due from waiting w
-            where w.type = h.type and (w.priority > 0) = $3::bool and w.due <= clock_timestamp()
+            where w.type = h.type and (w.priority > 0) = $3::bool and w.due <= (select clock_timestamp())
             order by w.due
             limit case when t.concurrency is null then $2::int4
                        else least($2::int4, (select count(*) from permit p where p.type = h.type and p.job_id is null and p.n <= t.concurrency)) end

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-
 static void ceilings(void **s) {
     (void)s;
     assert_int_equal(hx_backoff_ceiling(0, 1000, 60000), 0);

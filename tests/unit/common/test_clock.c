@@ -128,8 +128,11 @@ static void clocks_run(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats),          cmocka_unit_test(agrees_with_libc), cmocka_unit_test(parses_what_the_rfc_allows),
-        cmocka_unit_test(refuses_the_rest), cmocka_unit_test(clocks_run),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(agrees_with_libc),
+        cmocka_unit_test(parses_what_the_rfc_allows),
+        cmocka_unit_test(refuses_the_rest),
+        cmocka_unit_test(clocks_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

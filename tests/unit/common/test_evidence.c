@@ -7,8 +7,6 @@
 
 #include <cmocka.h>
 
-
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -27,8 +27,8 @@ struct fixture {
 static int setup(void **state) {
     struct fixture *f = hx_alloc(sizeof(*f));
     *state = f;
-    return hx_loop_new(&f->loop) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->a)
-        || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->b);
+    return hx_loop_new(&f->loop) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->a) ||
+           socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->b);
 }
 
 static int teardown(void **state) {
@@ -231,14 +231,10 @@ static void rounds_nest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(dispatches_what_is_ready),
-        TEST(reports_what_epoll_refuses),
-        TEST(a_callback_frees_itself_and_others),
-        TEST(a_replaced_watch_gets_no_stale_event),
-        TEST(a_muted_watch_gets_no_stale_event),
-        TEST(runs_until_stopped),
-        TEST(a_callback_frees_the_loop),
-        TEST(rounds_nest),
+        TEST(dispatches_what_is_ready),           TEST(reports_what_epoll_refuses),
+        TEST(a_callback_frees_itself_and_others), TEST(a_replaced_watch_gets_no_stale_event),
+        TEST(a_muted_watch_gets_no_stale_event),  TEST(runs_until_stopped),
+        TEST(a_callback_frees_the_loop),          TEST(rounds_nest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

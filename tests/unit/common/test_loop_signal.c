@@ -139,7 +139,10 @@ static void a_child_that_ended_before(void **state) {
     if (pid == 0)
         _exit(3);
     assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-    assert_int_equal(sigtimedwait(&(sigset_t){ { 1ul << (SIGCHLD - 1) } }, NULL, &(struct timespec){ 0 }), SIGCHLD);
+    sigset_t chld;
+    sigemptyset(&chld);
+    sigaddset(&chld, SIGCHLD);
+    assert_int_equal(sigtimedwait(&chld, NULL, &(struct timespec){ 0 }), SIGCHLD);
     assert_int_equal(hx_loop_child(f->loop, pid, on_child, f), 0);
     until(f, &f->children, 1);
     assert_int_equal(WEXITSTATUS(f->status), 3);

@@ -98,11 +98,33 @@ static void escapes_json(void **s) {
 
 static void knows_utf8(void **s) {
     (void)s;
-    static const char *const good[] = { "", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                                        "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
-    static const char *const bad[] = { "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf",
-                                       "\xe0\xa0", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80",
-                                       "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "ok\xfe", "\xe1\x80\xc0" };
+    static const char *const good[] = { "",
+                                        "a",
+                                        "\xc2\x80",
+                                        "\xdf\xbf",
+                                        "\xe0\xa0\x80",
+                                        "\xed\x9f\xbf",
+                                        "\xee\x80\x80",
+                                        "\xef\xbf\xbf",
+                                        "\xf0\x90\x80\x80",
+                                        "\xf4\x8f\xbf\xbf" };
+    static const char *const bad[] = { "\x80",
+                                       "\xbf",
+                                       "\xc0\x80",
+                                       "\xc1\xbf",
+                                       "\xc2",
+                                       "\xc2\x41",
+                                       "\xe0\x9f\xbf",
+                                       "\xe0\xa0",
+                                       "\xed\xa0\x80",
+                                       "\xed\xbf\xbf",
+                                       "\xf0\x8f\xbf\xbf",
+                                       "\xf0\x90\x80",
+                                       "\xf4\x90\x80\x80",
+                                       "\xf5\x80\x80\x80",
+                                       "\xff",
+                                       "ok\xfe",
+                                       "\xe1\x80\xc0" };
     for (size_t i = 0; i < HX_ARRAY_LEN(good); i++)
         assert_true(hx_utf8_valid(good[i], strlen(good[i])));
     for (size_t i = 0; i < HX_ARRAY_LEN(bad); i++)
@@ -161,15 +183,20 @@ static void compares_and_duplicates(void **s) {
     assert_non_null(nothing);
     _cleanup_free_ char *taken = HX_TAKE(nothing);
     assert_null(nothing);
+    assert_non_null(taken);
     assert_int_equal(HX_MIN(3, 2) + HX_MAX(3, 2), 5);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appends_and_terminates),  cmocka_unit_test(grows_by_single_bytes),
-        cmocka_unit_test(prints_what_fits_and_what_does_not), cmocka_unit_test(consumes_and_hands_over),
-        cmocka_unit_test(escapes_json),            cmocka_unit_test(knows_utf8),
-        cmocka_unit_test(copies_whole_characters), cmocka_unit_test(measures_edits),
+        cmocka_unit_test(appends_and_terminates),
+        cmocka_unit_test(grows_by_single_bytes),
+        cmocka_unit_test(prints_what_fits_and_what_does_not),
+        cmocka_unit_test(consumes_and_hands_over),
+        cmocka_unit_test(escapes_json),
+        cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(copies_whole_characters),
+        cmocka_unit_test(measures_edits),
         cmocka_unit_test(compares_and_duplicates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

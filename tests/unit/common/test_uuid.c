@@ -153,14 +153,10 @@ static void refuses_other_texts(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_million_ascend),
-        cmocka_unit_test(ascend_though_the_clock_goes_back),
-        cmocka_unit_test(threads_share_no_id),
-        cmocka_unit_test(a_fork_draws_its_own),
-        cmocka_unit_test(v4_is_random),
-        cmocka_unit_test(text_round_trip),
-        cmocka_unit_test(refuses_other_texts),
-        cmocka_unit_test(ascend_when_the_counter_is_used_up),
+        cmocka_unit_test(a_million_ascend),    cmocka_unit_test(ascend_though_the_clock_goes_back),
+        cmocka_unit_test(threads_share_no_id), cmocka_unit_test(a_fork_draws_its_own),
+        cmocka_unit_test(v4_is_random),        cmocka_unit_test(text_round_trip),
+        cmocka_unit_test(refuses_other_texts), cmocka_unit_test(ascend_when_the_counter_is_used_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

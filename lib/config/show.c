@@ -1,0 +1,135 @@
+#include "lib/config/state.h"
+
+#include "common/redact.h"
+#include "common/units.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool is_number(enum hx_type type) {
+    return type == HX_TYPE_INT;
+}
+
+/* An element of a list, without the secret that it may hold. */
+static void append_element(const char *element, struct hx_buf *out) {
+    if (hx_value_secret_property(element)) {
+        hx_buf_append(out, element, strcspn(element, "=") + 1);
+        hx_buf_puts(out, "***");
+    } else {
+        hx_redact(out, element);
+    }
+}
+
+static void append_quoted(const char *text, struct hx_buf *out) {
+    _cleanup_buf_ struct hx_buf safe = { 0 };
+    hx_redact(&safe, text);
+    hx_buf_json_string(out, safe.data ? safe.data : "", SIZE_MAX);
+}
+
+/* The value as libconfig and JSON both write it: a quoted string, a number, [ … ]. */
+static void append_value(enum hx_key key, const struct hx_value *value, struct hx_buf *out) {
+    const struct hx_row *row = &hx_table[key];
+    if (row->type == HX_TYPE_LIST) {
+        hx_buf_putc(out, '[');
+        for (size_t i = 0; i < value->count; i++) {
+            _cleanup_buf_ struct hx_buf element = { 0 };
+            append_element(value->list[i], &element);
+            hx_buf_puts(out, i ? ", " : "");
+            hx_buf_json_string(out, element.data, SIZE_MAX);
+        }
+        hx_buf_putc(out, ']');
+    } else if (row->secret) {
+        hx_buf_puts(out, "\"***\"");
+    } else if (is_number(row->type) || (row->type == HX_TYPE_PORT && !strchr(value->text, ','))) {
+        hx_buf_printf(out, "%" PRId64, value->number);
+    } else if (strstr(value->text, "://")) {
+        append_quoted(value->text, out);
+    } else { /* not through hx_redact: a password that equals the user's name would hide the name, and show itself */
+        hx_buf_json_string(out, value->text, SIZE_MAX);
+    }
+}
+
+static void append_limit(const char *name, int64_t number, void (*format)(int64_t, char *), struct hx_buf *out) {
+    char text[HX_DURATION_SIZE];
+    if (number < 0)
+        return;
+    if (format) {
+        format(number, text);
+        hx_buf_printf(out, " %s = \"%s\";", name, text);
+    } else {
+        hx_buf_printf(out, " %s = %" PRId64 ";", name, number);
+    }
+}
+
+static void show_handler(const struct hx_handler_config *h, const char *where, struct hx_buf *out) {
+    hx_buf_puts(out, "handlers += { type = ");
+    append_quoted(h->type, out);
+    hx_buf_putc(out, ';');
+    if (h->exec) {
+        hx_buf_puts(out, " exec = [");
+        for (size_t i = 0; h->exec[i]; i++) {
+            hx_buf_puts(out, i ? ", " : "");
+            append_quoted(h->exec[i], out);
+        }
+        hx_buf_puts(out, "];");
+    }
+    if (h->url) {
+        hx_buf_puts(out, " url = ");
+        append_quoted(h->url, out);
+        hx_buf_putc(out, ';');
+    }
+    if (h->secret_file) {
+        hx_buf_puts(out, " secret_file = ");
+        append_quoted(h->secret_file, out);
+        hx_buf_putc(out, ';');
+    }
+    hx_buf_printf(out, " queue = \"%s\";", h->queue);
+    append_limit("timeout", h->timeout_ms, hx_duration_format, out);
+    append_limit("max_attempts", h->max_attempts, NULL, out);
+    append_limit("backoff_base", h->backoff_base_ms, hx_duration_format, out);
+    append_limit("backoff_max", h->backoff_max_ms, hx_duration_format, out);
+    append_limit("concurrency", h->concurrency, NULL, out);
+    append_limit("memory_max", h->memory_max, hx_size_format, out);
+    if (h->cpu_max >= 0)
+        hx_buf_printf(out, " cpu_max = %g;", h->cpu_max);
+    append_limit("tasks_max", h->tasks_max, NULL, out);
+    hx_buf_printf(out, " }   # %s\n", where);
+}
+
+void hx_config_show(const struct hx_config *c, struct hx_buf *out) {
+    for (int key = 0; key < HX_KEYS; key++) {
+        const struct hx_value *value = &c->values[key];
+        const struct hx_row *row = &hx_table[key];
+        hx_buf_printf(out, "%s = ", row->name);
+        if (value->text || value->list)
+            append_value((enum hx_key)key, value, out);
+        else
+            hx_buf_puts(out, "(unset)");
+        hx_buf_printf(out, "   # %s", value->where);
+        if (!value->text && !value->list && row->fallback_note)
+            hx_buf_printf(out, ": %s", row->fallback_note);
+        hx_buf_putc(out, '\n');
+    }
+    for (size_t i = 0; i < c->handler_count; i++)
+        show_handler(&c->handlers[i], c->handler_where[i], out);
+}
+
+void hx_config_show_json(const struct hx_config *c, struct hx_buf *out) {
+    hx_buf_putc(out, '{');
+    for (int key = 0; key < HX_KEYS; key++) {
+        const struct hx_value *value = &c->values[key];
+        hx_buf_printf(out, "%s\"%s\":", key ? "," : "", hx_table[key].name);
+        if (!value->text && !value->list)
+            hx_buf_puts(out, "null");
+        else if (hx_table[key].type == HX_TYPE_BOOL)
+            hx_buf_puts(out, value->number ? "true" : "false");
+        else
+            append_value((enum hx_key)key, value, out);
+    }
+    hx_buf_puts(out, ",\"handlers\":[");
+    for (size_t i = 0; i < c->handler_count; i++) {
+        hx_buf_puts(out, i ? "," : "");
+        append_quoted(c->handlers[i].type, out);
+    }
+    hx_buf_puts(out, "]}");
+}

@@ -1,0 +1,1 @@
+select version_num::text from alembic_version

@@ -1,0 +1,58 @@
+/* Jobs come in. */
+#include "lib/ledger/ledger_internal.h"
+
+int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
+    _cleanup_free_ void *memory = ledger_column_alloc(n);
+    union ledger_column column = { .memory = memory };
+    int statement = LEDGER_ADD(tx, submit);
+    LEDGER_GATHER(column.uuids, n, jobs[i].id);
+    hx_pg_uuids(tx, column.uuids, n);
+    LEDGER_GATHER(column.uuids, n, jobs[i].org_id);
+    hx_pg_uuids(tx, column.uuids, n);
+    LEDGER_GATHER(column.texts, n, jobs[i].type);
+    hx_pg_texts(tx, column.texts, n);
+    LEDGER_GATHER(column.texts, n, jobs[i].payload);
+    hx_pg_jsonbs(tx, column.texts, n);
+    LEDGER_GATHER(column.int4s, n, jobs[i].priority);
+    hx_pg_int4s(tx, column.int4s, n);
+    LEDGER_GATHER(column.texts, n, jobs[i].key);
+    hx_pg_texts(tx, column.texts, n);
+    LEDGER_GATHER(column.texts, n, jobs[i].requested_by);
+    hx_pg_texts(tx, column.texts, n);
+    LEDGER_GATHER(column.int4s, n, jobs[i].max_attempts);
+    hx_pg_int4s(tx, column.int4s, n);
+    LEDGER_GATHER(column.int8s, n, jobs[i].timeout_ms);
+    hx_pg_int8s(tx, column.int8s, n);
+    LEDGER_GATHER(column.int8s, n, jobs[i].run_at);
+    hx_pg_times(tx, column.int8s, n);
+    LEDGER_GATHER(column.texts, n, jobs[i].traceparent);
+    hx_pg_texts(tx, column.texts, n);
+    return statement;
+}
+
+struct hx_submitted hx_ledger_read_submitted(const struct hx_pg_tx *tx, int statement, int row, int64_t *ret_outbox) {
+    *ret_outbox = hx_pg_get_int8(tx, statement, row, 1);
+    return (struct hx_submitted){
+        .id = hx_pg_get_uuid(tx, statement, row, 0),
+        .delayed = hx_pg_get_bool(tx, statement, row, 2),
+    };
+}
+
+int hx_ledger_find_keys(struct hx_pg_tx *tx, const struct hx_uuid *orgs, const char *const *keys, size_t n) {
+    int statement = LEDGER_ADD(tx, find_keys);
+    hx_pg_uuids(tx, orgs, n);
+    hx_pg_texts(tx, keys, n);
+    return statement;
+}
+
+struct hx_uuid hx_ledger_read_key(const struct hx_pg_tx *tx, int statement, int row, size_t *ret_index) {
+    int32_t ordinal = hx_pg_get_int4(tx, statement, row, 1); /* SQL counts from 1 */
+    *ret_index = ordinal > 0 ? (size_t)ordinal - 1 : 0;
+    return hx_pg_get_uuid(tx, statement, row, 0);
+}
+
+int hx_ledger_outbox_done(struct hx_pg_tx *tx, const int64_t *ids, size_t n) {
+    int statement = LEDGER_ADD(tx, outbox_done);
+    hx_pg_int8s(tx, ids, n);
+    return statement;
+}

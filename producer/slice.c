@@ -1,0 +1,108 @@
+#include "producer/slice.h"
+
+#include <string.h>
+
+bool slice_is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool slice_is_null(struct slice value) {
+    return value.n == 4 && memcmp(value.at, "null", 4) == 0;
+}
+
+static const char *skip_space(const char *p, const char *end) {
+    while (p < end && slice_is_space(*p))
+        p++;
+    return p;
+}
+
+/* p stands on the opening quote. Behind the closing one, or NULL. */
+static const char *string_end(const char *p, const char *end) {
+    for (p++; p < end; p++) {
+        if (*p == '"')
+            return p + 1;
+        if (*p == '\\' && ++p == end)
+            break;
+    }
+    return NULL;
+}
+
+/* p stands on a bracket. Behind its counterpart, or NULL. */
+static const char *nest_end(const char *p, const char *end) {
+    size_t depth = 0;
+    while (p && p < end) {
+        if (*p == '"') {
+            p = string_end(p, end);
+            continue;
+        }
+        if (*p == '{' || *p == '[')
+            depth++;
+        else if ((*p == '}' || *p == ']') && --depth == 0)
+            return p + 1;
+        p++;
+    }
+    return NULL;
+}
+
+/* Numbers and words end where they can't go on. */
+static const char *word_end(const char *p, const char *end) {
+    while (p < end && !slice_is_space(*p) && *p != ',' && *p != '}' && *p != ']')
+        p++;
+    return p;
+}
+
+bool slice_value(const char **at, const char *end, struct slice *ret) {
+    const char *start = skip_space(*at, end), *after;
+    if (start == end)
+        return false;
+    if (*start == '"')
+        after = string_end(start, end);
+    else if (*start == '{' || *start == '[')
+        after = nest_end(start, end);
+    else
+        after = word_end(start, end);
+    if (!after || after == start)
+        return false;
+    *at = after;
+    *ret = (struct slice){ start, (size_t)(after - start) };
+    return true;
+}
+
+bool slice_member(const char *object, size_t n, const char *name, struct slice *ret) {
+    const char *p = object, *end = object + n;
+    struct slice key, value;
+    p = skip_space(p, end);
+    if (p == end || *p != '{')
+        return false;
+    /* p stands before a name: on the opening bracket, or on a comma */
+    while (p < end && *p != '}') {
+        p++;
+        if (!slice_value(&p, end, &key))
+            return false;
+        p = skip_space(p, end);
+        if (p == end || *p++ != ':' || !slice_value(&p, end, &value))
+            return false;
+        if (key.n == strlen(name) + 2 && memcmp(key.at + 1, name, key.n - 2) == 0) {
+            *ret = value;
+            return true;
+        }
+        p = skip_space(p, end);
+    }
+    return false;
+}
+
+void slice_append_compact(struct slice value, struct hx_buf *out) {
+    const char *p = value.at, *end = value.at + value.n;
+    while (p < end) {
+        const char *start = p;
+        if (*p == '"')
+            p = string_end(p, end);
+        else
+            while (p < end && *p != '"' && !slice_is_space(*p))
+                p++;
+        if (!p)
+            p = end;
+        hx_buf_append(out, start, (size_t)(p - start));
+        p = skip_space(p, end);
+    }
+}

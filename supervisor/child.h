@@ -1,0 +1,64 @@
+/* One slot of the fleet: the process in it, if any, and when the next one comes. */
+#pragma once
+
+#include "common/evidence.h"
+#include "lib/channel/channel.h"
+#include "supervisor/death.h"
+#include "supervisor/launch.h"
+#include "supervisor/machine.h"
+#include "supervisor/output.h"
+#include "supervisor/roles.h"
+
+struct child;
+
+/* What all children share, and who hears of them. A callback may raise any event on any child. */
+struct child_host {
+    struct hx_loop *loop;
+    const struct launch *launch;
+    int64_t backoff_max_ms;                                         /* the longest pause before a restart */
+    int64_t drain_ms;                                               /* from TERM to KILL of a role that drains */
+    int64_t still_ms;                                               /* a pulse that stands still for this long is a death */
+    void (*on_start)(struct child *child, void *user);              /* it has a process */
+    void (*on_change)(struct child *child, void *user);             /* ready, waiting, or neither any more */
+    void (*on_answer)(struct child *child, int64_t death, void *user);
+    void (*on_channel_end)(const struct hx_channel *channel, void *user);
+    void (*on_death)(struct child *child, struct death *death, void *user); /* takes death over */
+    void *user;
+};
+
+/* Read by everyone, written by child.c. */
+struct child {
+    const struct child_host *host;
+    const struct role *role;
+    int slot;
+    enum child_state state;
+    pid_t pid;           /* 0: none */
+    uint64_t generation; /* of this process among all of this supervisor's */
+    bool stuck;          /* we killed it for standing still or being late */
+    struct hx_evidence *evidence;
+    int evidence_fd;
+    struct hx_channel *channel;
+    struct output *output;
+    char *waiting;       /* why it can't work now, or NULL */
+    char *fatal;         /* why it is about to give up, or NULL */
+    int64_t started_ms;
+    uint64_t pulse;      /* as last seen, and when it moved */
+    int64_t pulse_ms;
+    unsigned restarts;
+    int64_t pause_ms;    /* the last pause that was set */
+    struct restart_history history;
+    struct hx_timer *restart_timer, *deadline_timer;
+};
+
+void child_init(struct child *child, const struct child_host *host, const struct role *role, int slot);
+void child_reset(struct child *child); /* frees; its process, if any, is left to others */
+/* One step of the machine and what it asks for. */
+void child_event(struct child *child, enum child_event event);
+/* Raises CHILD_STUCK if the pulse stands still. `now` is hx_mono_ms's. */
+void child_check_pulse(struct child *child, int64_t now);
+/* As if the pulse had just moved: after we stood still ourselves. */
+void child_forgive(struct child *child, int64_t now);
+/* It can do its work at this moment. */
+bool child_works(const struct child *child);
+/* Jobs running in it. */
+unsigned child_running(const struct child *child);

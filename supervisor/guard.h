@@ -1,0 +1,23 @@
+/* The guard: a process of ours that outlives a supervisor killed by SIGKILL just long enough to end what that leaves behind. Workers die
+ * with the supervisor (PDEATHSIG), their handlers' process groups don't. It holds the evidence of every child, and sees the end of its
+ * channel when the supervisor is gone. */
+#pragma once
+
+#include "common/loop.h"
+#include "supervisor/launch.h"
+
+struct guard;
+
+/* Starts it. It is started again when it dies; what it held is told again. on_gone: it has ended after guard_dismiss. */
+struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void (*on_gone)(void *user), void *user);
+struct guard *guard_free(struct guard *g);
+/* A child has started: key is this process's, the descriptor is duplicated. */
+void guard_hold(struct guard *g, uint64_t key, pid_t pid, int evidence_fd);
+/* Nothing of that child lives any more. */
+void guard_drop(struct guard *g, uint64_t key);
+/* Tells it to end without doing anything. guard_pid is 0 once it has. */
+void guard_dismiss(struct guard *g);
+pid_t guard_pid(const struct guard *g);
+
+/* The guard's own main: what heimdex-supervisor --guard runs. Returns an exit code. */
+int guard_main(int argc, char **argv);

@@ -1,0 +1,55 @@
+/* heimdex-supervisor: starts the fleet's processes, keeps them alive, and ends them. */
+#include "common/exit_codes.h"
+#include "common/text.h"
+#include "lib/config/program.h"
+#include "supervisor/guard.h"
+#include "supervisor/settings.h"
+#include "supervisor/supervisor.h"
+
+static const struct hx_option options[] = {
+    { .name = "bin-dir", .argument = "DIR", .help = "where heimdex-worker and the others lie, if not beside this program (for tests)" },
+};
+
+static const struct hx_program program = {
+    .name = "heimdex-supervisor",
+    .synopsis = "[--config FILE]",
+    .description = "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets running jobs finish "
+                   "within supervisor.drain_timeout; a second one ends everything at once.",
+    .options = options,
+    .option_count = HX_ARRAY_LEN(options),
+};
+
+static int on_option(size_t index, const char *value, void *user) {
+    const char **bin_dir = user;
+    (void)index; /* there is one */
+    *bin_dir = value;
+    return 0;
+}
+
+static int refuse_words(const struct hx_arguments *arguments) {
+    if (arguments->word_count == 0)
+        return 0;
+    hx_complain("%s: unexpected argument", arguments->words[0]);
+    return HX_EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+    const char *bin_dir = NULL;
+    struct hx_arguments arguments;
+    struct supervisor *supervisor = NULL;
+    if (argc == 2 && hx_streq(argv[1], "--guard"))
+        return guard_main(argc, argv);
+    int r = hx_program_start(&program, argc, argv, on_option, &bin_dir, &arguments);
+    if (r >= 0)
+        return r;
+    r = refuse_words(&arguments);
+    if (r == 0) {
+        settings_start_log(arguments.config);
+        r = supervisor_new(arguments.config, bin_dir, &supervisor);
+    }
+    if (r == 0)
+        r = supervisor_run(supervisor);
+    supervisor_free(supervisor);
+    hx_config_free(arguments.config);
+    return r;
+}

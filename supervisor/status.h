@@ -1,0 +1,25 @@
+/* STATUS= in words a person understands. */
+#pragma once
+
+#include "common/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The fleet at a glance. */
+struct status_view {
+    bool ready;            /* READY=1 was said */
+    bool stopping;
+    unsigned workers, workers_working, workers_alive;
+    unsigned schedulers, schedulers_working, schedulers_alive;
+    unsigned running;      /* jobs */
+    unsigned restarts;
+    unsigned unsettled;    /* deaths that no scheduler has answered */
+    const char *waiting;   /* why one of them can't work, or NULL */
+    const char *paused;    /* role of one that waits for its restart, or NULL; its slot and the pause */
+    int paused_slot;
+    int64_t paused_ms;
+};
+
+/* "2 workers, 12 jobs running"; "starting: waiting for PostgreSQL at …"; "1 of 2 workers, …, worker 1 starts again in 400ms". */
+void status_text(const struct status_view *v, struct hx_buf *out);

@@ -1,0 +1,283 @@
+#include "supervisor/supervisor.h"
+
+#include "common/clock.h"
+#include "common/exit_codes.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "lib/notify/notify.h"
+#include "supervisor/settings.h"
+#include "supervisor/state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+enum { TICK_MAX_MS = 500, STATUS_MS = 1000, EXTRA_STOP_MS = 10 * 1000 };
+
+/* ---- deaths ---- */
+
+static void tell_schedulers(struct supervisor *s) {
+    for (size_t i = 0; i < s->fleet.count; i++) {
+        struct child *child = &s->fleet.children[i];
+        if (child->role->reaps && child->channel && child_works(child))
+            deaths_tell(s->deaths, child->channel);
+    }
+}
+
+static bool knows_pid(pid_t pid, void *user) {
+    struct supervisor *s = user;
+    return fleet_has_pid(&s->fleet, pid) || (s->guard && guard_pid(s->guard) == pid);
+}
+
+static void on_cleared_death(const struct death *d, void *user) {
+    struct supervisor *s = user;
+    guard_drop(s->guard, d->generation);
+}
+
+static void on_orphans_clear(void *user) {
+    struct supervisor *s = user;
+    deaths_clear(s->deaths, on_cleared_death, s);
+    tell_schedulers(s);
+    stop_advance(&s->stop);
+}
+
+static void begin_stop(struct supervisor *s) {
+    report_stopping(s);
+    hx_notify_extend_timeout(s->host.drain_ms + EXTRA_STOP_MS);
+    stop_begin(&s->stop);
+}
+
+/* Starting again doesn't help against a wrong configuration, and whoever starts us should know at once. Later on a fleet that has
+ * worked doesn't give up. */
+static void heed_configuration(struct supervisor *s, const struct death *d) {
+    if (s->ready || s->stop.phase != STOP_NOT || !death_exited(d, HX_EXIT_CONFIG))
+        return;
+    s->exit_code = HX_EXIT_CONFIG;
+    hx_error(NULL, "%s %d can't work with this configuration: %s", d->role, d->slot, d->why ? d->why : "it does not say why");
+    begin_stop(s);
+}
+
+/* ---- children ---- */
+
+static void on_start(struct child *child, void *user) {
+    struct supervisor *s = user;
+    guard_hold(s->guard, child->generation, child->pid, child->evidence_fd);
+}
+
+static void on_change(struct child *child, void *user) {
+    struct supervisor *s = user;
+    if (child->role->reaps)
+        tell_schedulers(s);
+    report_status(s);
+}
+
+static void on_answer(struct child *child, int64_t death, void *user) {
+    struct supervisor *s = user;
+    (void)child;
+    deaths_answered(s->deaths, death);
+    stop_advance(&s->stop);
+}
+
+static void on_channel_end(const struct hx_channel *channel, void *user) {
+    struct supervisor *s = user;
+    deaths_scheduler_gone(s->deaths, channel);
+}
+
+static void on_death(struct child *child, struct death *death, void *user) {
+    struct supervisor *s = user;
+    (void)child;
+    deaths_add(s->deaths, death);
+    orphans_sweep(s->orphans);
+    heed_configuration(s, death);
+    tell_schedulers(s); /* the dead one may have been a scheduler with unanswered deaths */
+    report_status(s);
+    stop_advance(&s->stop);
+}
+
+static void on_guard_gone(void *user) {
+    struct supervisor *s = user;
+    stop_advance(&s->stop);
+}
+
+/* ---- time ---- */
+
+static int64_t tick_ms(const struct supervisor *s) {
+    return HX_MIN(s->host.still_ms / 4, (int64_t)TICK_MAX_MS);
+}
+
+/* After we were stopped ourselves, or the machine was, every pulse has stood still: that is nobody's fault. */
+static void on_tick(void *user) {
+    struct supervisor *s = user;
+    int64_t now = hx_mono_ms();
+    bool late = now - s->ticked_ms > 2 * tick_ms(s) + s->host.still_ms / 4;
+    s->ticked_ms = now;
+    for (size_t i = 0; i < s->fleet.count; i++)
+        if (late)
+            child_forgive(&s->fleet.children[i], now);
+        else
+            child_check_pulse(&s->fleet.children[i], now);
+    if (now - s->status_ms >= STATUS_MS)
+        report_status(s);
+    hx_timer_set(s->tick_timer, tick_ms(s));
+}
+
+static void on_watchdog(void *user) {
+    struct supervisor *s = user;
+    hx_notify_watchdog();
+    hx_timer_set(s->watchdog_timer, hx_notify_watchdog_interval_ms());
+}
+
+static void on_heartbeat(void *user) {
+    struct supervisor *s = user;
+    report_heartbeat(s);
+    hx_timer_set(s->heartbeat_timer, hx_config_int(s->config, HX_LOG_HEARTBEAT));
+}
+
+/* ---- signals ---- */
+
+static void on_end_signal(int signo, pid_t sender, void *user) {
+    struct supervisor *s = user;
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    (void)sender;
+    ctx.event = "stopping";
+    if (s->stop.phase == STOP_NOT) {
+        hx_notice(&ctx, "SIG%s: stopping; another one ends everything at once", sigabbrev_np(signo));
+        begin_stop(s);
+    } else if (!s->stop.hurry) {
+        hx_warning(&ctx, "SIG%s again: ending everything now", sigabbrev_np(signo));
+        stop_hurry(&s->stop);
+    }
+}
+
+static void on_hup(int signo, pid_t sender, void *user) {
+    (void)signo, (void)sender, (void)user;
+    hx_notice(NULL, "SIGHUP: reload is not available yet");
+}
+
+/* ---- life ---- */
+
+static int take_signals(struct supervisor *s) {
+    int r = hx_loop_new(&s->loop);
+    if (r == 0)
+        r = hx_loop_signal(s->loop, SIGTERM, on_end_signal, s);
+    if (r == 0)
+        r = hx_loop_signal(s->loop, SIGINT, on_end_signal, s);
+    if (r == 0)
+        r = hx_loop_signal(s->loop, SIGHUP, on_hup, s);
+    if (r == 0 && sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL) < 0)
+        r = -errno;
+    if (r == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        r = -errno;
+    if (r < 0)
+        hx_complain("event loop: %s", strerror(-r));
+    return r < 0 ? HX_EXIT_SOFTWARE : 0;
+}
+
+static int take_control(struct supervisor *s) {
+    struct control_error error;
+    int r = control_new(s->loop, hx_config_string(s->config, HX_SUPERVISOR_CONTROL_SOCKET), report_request, s, &s->control, &error);
+    if (r == 0)
+        return 0;
+    hx_complain("supervisor.control_socket: %s", error.message);
+    switch (r) {
+    case -EWOULDBLOCK: return HX_EXIT_TRY_AGAIN;
+    case -EACCES:
+    case -EPERM:
+    case -EROFS: return HX_EXIT_NOT_PERMITTED;
+    default: return HX_EXIT_CONFIG;
+    }
+}
+
+static int make_launch(struct supervisor *s, const char *bin_dir) {
+    const struct hx_uuid run = hx_uuid_v4();
+    hx_uuid_format(&run, s->incarnation);
+    s->instance = settings_instance(s->config);
+    const char *format = settings_log_format_name(settings_log_format(s->config));
+    int r = launch_new(s->config, bin_dir, s->instance, s->incarnation, format, &s->launch);
+    if (r < 0)
+        hx_complain("/proc/self/exe: %s", strerror(-r));
+    return r < 0 ? HX_EXIT_SOFTWARE : 0;
+}
+
+static void make_parts(struct supervisor *s) {
+    s->host = (struct child_host){
+        .loop = s->loop,
+        .launch = s->launch,
+        .backoff_max_ms = hx_config_int(s->config, HX_SUPERVISOR_RESTART_BACKOFF_MAX),
+        .drain_ms = settings_drain_ms(s->config),
+        .still_ms = settings_still_ms(s->config),
+        .on_start = on_start,
+        .on_change = on_change,
+        .on_answer = on_answer,
+        .on_channel_end = on_channel_end,
+        .on_death = on_death,
+        .user = s,
+    };
+    s->deaths = deaths_new();
+    s->orphans = orphans_new(s->loop, s->deaths, knows_pid, on_orphans_clear, s);
+    fleet_init(&s->fleet, &s->host, s->config);
+    s->tick_timer = hx_timer_new(s->loop, on_tick, s);
+    s->watchdog_timer = hx_timer_new(s->loop, on_watchdog, s);
+    s->heartbeat_timer = hx_timer_new(s->loop, on_heartbeat, s);
+}
+
+int supervisor_new(const struct hx_config *config, const char *bin_dir, struct supervisor **ret) {
+    struct supervisor *s = hx_alloc(sizeof(*s));
+    s->config = config;
+    int r = take_signals(s);
+    if (r == 0)
+        r = take_control(s);
+    if (r == 0)
+        r = make_launch(s, bin_dir);
+    if (r != 0) {
+        supervisor_free(s);
+        return r;
+    }
+    make_parts(s);
+    *ret = s;
+    return 0;
+}
+
+int supervisor_run(struct supervisor *s) {
+    report_start(s);
+    s->guard = guard_new(s->loop, s->launch, on_guard_gone, s);
+    stop_init(&s->stop, s->loop, &s->fleet, s->deaths, s->orphans, s->guard);
+    fleet_event(&s->fleet, NULL, CHILD_START);
+    report_status(s);
+    s->ticked_ms = hx_mono_ms();
+    hx_timer_set(s->tick_timer, tick_ms(s));
+    if (hx_notify_watchdog_interval_ms() > 0)
+        hx_timer_set(s->watchdog_timer, 0);
+    if (hx_config_int(s->config, HX_LOG_HEARTBEAT) > 0)
+        hx_timer_set(s->heartbeat_timer, hx_config_int(s->config, HX_LOG_HEARTBEAT));
+    int r = hx_loop_run(s->loop);
+    if (r < 0) {
+        hx_error(NULL, "event loop: %s", strerror(-r));
+        return HX_EXIT_SOFTWARE; /* children and guard see us go */
+    }
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.event = "stopped";
+    hx_info(&ctx, "stopped");
+    return s->exit_code;
+}
+
+struct supervisor *supervisor_free(struct supervisor *s) {
+    if (!s)
+        return NULL;
+    fleet_reset(&s->fleet);
+    stop_reset(&s->stop);
+    guard_free(s->guard);
+    orphans_free(s->orphans);
+    deaths_free(s->deaths);
+    launch_free(s->launch);
+    control_free(s->control);
+    hx_timer_free(s->tick_timer);
+    hx_timer_free(s->watchdog_timer);
+    hx_timer_free(s->heartbeat_timer);
+    hx_loop_free(s->loop);
+    free(s->status);
+    free(s->instance);
+    free(s);
+    return NULL;
+}

@@ -1,0 +1,118 @@
+"""Fixtures of the integration tests: a private PostgreSQL and a real Kafka for the session; a database, a topic prefix and
+fleets for each test, which end with the invariant checker. Nothing sleeps for a time: `until` waits for a condition."""
+import os
+import shutil
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from support.binaries import Binaries  # noqa: E402
+from support.fleet import Fleet  # noqa: E402
+from support.servers import Kafka, Postgres  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "quick: part of `make check`")
+    config.addinivalue_line("markers", "asan: also run with the sanitizer build")
+    config.addinivalue_line("markers", "unchecked: the test breaks invariants on purpose")
+
+
+@pytest.fixture(scope="session")
+def workdir():
+    path = ROOT / "build" / "tests" / str(os.getpid())
+    path.mkdir(parents=True, exist_ok=True)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def binaries():
+    return Binaries(os.environ.get("HEIMDEX_BIN", str(ROOT / "build" / "bin")))
+
+
+@pytest.fixture(scope="session")
+def postgres(workdir):
+    server = Postgres(workdir / "pg")
+    yield server
+    server.delete()
+
+
+@pytest.fixture(scope="session")
+def kafka_server(workdir):
+    server = Kafka(workdir / "kafka")
+    yield server
+    server.delete()
+
+
+@pytest.fixture
+def kafka(kafka_server):
+    kafka_server.ensure_running()
+    return kafka_server
+
+
+@pytest.fixture(scope="session")
+def template(postgres, binaries):
+    """A migrated database that the tests' own are copied from."""
+    database = postgres.create("template_" + uuid.uuid4().hex[:8])
+    binaries.migrate("upgrade", "head", env=database.env)
+    return database
+
+
+@pytest.fixture
+def database(postgres):
+    made = postgres.create("t_" + uuid.uuid4().hex[:12])
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def migrated(postgres, template):
+    made = postgres.create("t_" + uuid.uuid4().hex[:12], template=template.name)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def prefix():
+    return "t" + uuid.uuid4().hex[:10]
+
+
+@pytest.fixture
+def env(migrated, kafka, prefix):
+    """The environment of every program in a test: this test's database and topics."""
+    return {**migrated.env, "KAFKA_BROKERS": kafka.brokers, "HEIMDEX_KAFKA_TOPIC_PREFIX": prefix}
+
+
+@pytest.fixture
+def fleet(request, tmp_path, binaries, migrated, env):
+    """Makes fleets: fleet(workers=2, handlers=[…], worker={"lease": "3s"}) starts a supervisor and waits until it is ready. Two
+    calls are two instances. At the end each is stopped, and the checker looks at what they left."""
+    made = []
+
+    def make(**options):
+        one = Fleet(binaries, tmp_path / f"fleet{len(made)}", {**env, **options.pop("env", {})}, **options)
+        made.append(one)
+        return one
+
+    yield make
+    failures = [str(problem) for one in made for problem in one.finish()]
+    if not request.node.get_closest_marker("unchecked"):
+        from checker.check import check_database
+        with migrated.connect() as connection:
+            failures += check_database(connection)
+    if failures or getattr(request.node, "failed", False):
+        for one in made:
+            print(f"--- {one.log_path}\n" + one.log()[-20000:])
+    assert not failures, "\n".join(failures)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.failed = True

@@ -1,0 +1,410 @@
+"""heimdex-scheduler alone, against a real PostgreSQL and a real Kafka: nobody submits through us, and no worker takes anything."""
+import array
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from support.wait import until
+
+pytestmark = [pytest.mark.quick, pytest.mark.asan]
+
+ORG = "00000000-0000-0000-0000-000000000000"
+MACHINE = open("/etc/machine-id").read().strip() if os.path.exists("/etc/machine-id") else open(
+    "/proc/sys/kernel/random/boot_id").read().strip().replace("-", "")
+
+
+class Scheduler:
+    def __init__(self, binaries, env, log, args, **options):
+        self.log_path = log
+        with open(log, "wb") as out:
+            self.process = binaries.popen("heimdex-scheduler", *args, env={"HEIMDEX_LOG_FORMAT": "json", **env}, stdin=subprocess.DEVNULL,
+                                          stdout=out, stderr=out, **options)
+
+    def events(self, name=None):
+        lines = [json.loads(line) for line in open(self.log_path) if line.startswith("{")]
+        return [line for line in lines if name is None or line["event"] == name]
+
+    def ready(self):
+        until(lambda: any(line["message"] == "ready" for line in self.events()), what="ready")
+        return self
+
+    def with_topics(self):
+        until(lambda: any("topics are there" in line["message"] for line in self.events()), what="topics")
+        return self
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout=5)
+
+
+@pytest.fixture
+def scheduler(binaries, env, tmp_path, request):
+    made = []
+
+    def start(*args, extra=None, **options):
+        one = Scheduler(binaries, {**env, **(extra or {})}, tmp_path / f"scheduler{len(made)}.log", args, **options)
+        made.append(one)
+        return one
+
+    yield start
+    codes = [one.end() for one in made]
+    for one in made:
+        print(open(one.log_path, errors="replace").read()[-10000:])
+    assert set(codes) <= {0, 78}
+
+
+def v7(ago_s=0.0):
+    """A UUIDv7 made so many seconds ago."""
+    ms = int((time.time() - ago_s) * 1000)
+    return str(uuid.UUID(int=ms << 80 | 7 << 76 | 2 << 62 | uuid.uuid4().int & (1 << 62) - 1 | (uuid.uuid4().int & 0xFFF) << 64))
+
+
+def add_job(db, status="queued", ago_s=0.0, **columns):
+    """A job as it would stand in the ledger, without outbox or waiting."""
+    job = columns.pop("id", None) or v7(ago_s)
+    columns = {"id": job, "org_id": ORG, "type": "t", "status": status, **columns}
+    db.sql(f"insert into job ({', '.join(columns)}) values ({', '.join(['%s'] * len(columns))})", *columns.values())
+    return job
+
+
+def add_failed(db, due="now()", attempt=1):
+    job = add_job(db, "failed", attempt=attempt, max_attempts=5, last_error_code="error")
+    db.sql(f"insert into waiting (job_id, type, queue, due, reason, announced) values (%s, 't', 'default', {due}, 'retry', false)", job)
+    return job
+
+
+def add_worker(db, instance, incarnation, host=MACHINE, slot=0):
+    return db.one("insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types) "
+                  "values (%s, 'here', %s, %s, %s, 'b', 1, '0', '{t}') returning id", host, instance, slot, incarnation)
+
+
+def add_claimed(db, worker, n=1, fence=1):
+    jobs = sorted(add_job(db, "running", attempt=1, max_attempts=5, fence=fence, worker=worker) for _ in range(n))
+    db.sql("insert into claim (token, worker, ids) values (gen_random_uuid(), %s, %s::uuid[])", worker, jobs)
+    return jobs
+
+
+def status(db, job):
+    return db.one("select status::text from job where id = %s", job)
+
+
+def records(kafka, topic, fmt="%s"):
+    """All records of a topic: bytes of the format, each ended by a line."""
+    out = kafka.kcat("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", fmt + "\\n")
+    return out
+
+
+def announced(kafka, topic):
+    """How often each job id was announced."""
+    out = kafka.kcat("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", "%R%s")
+    counts, at = {}, 0
+    while at < len(out):
+        size = struct.unpack_from(">i", out, at)[0]
+        record = out[at + 4:at + 4 + size]
+        at += 4 + size
+        assert record[:4] == b"HX\x01\x01"
+        n = struct.unpack_from(">H", record, 5 + record[4])[0]
+        ids = record[7 + record[4]:]
+        assert len(ids) == 16 * n
+        for i in range(n):
+            job = str(uuid.UUID(bytes=ids[16 * i:16 * i + 16]))
+            counts[job] = counts.get(job, 0) + 1
+    return counts
+
+
+def test_sql_submission_is_relayed_within_a_second(scheduler, migrated, kafka, prefix):
+    scheduler().ready().with_topics()
+    for priority, topic in ((0, f"{prefix}.jobs.default"), (1, f"{prefix}.jobs.default.high")):
+        started = time.monotonic()
+        job = migrated.one("select heimdex_submit('t', priority => %s)::text", priority)
+        until(lambda: not migrated.sql("select from outbox"), 5)
+        assert time.monotonic() - started < 1.0
+        assert announced(kafka, topic) == {job: 1}
+    assert migrated.one("select count(*) from waiting") == 2  # publishing never deletes it
+
+
+def test_records_hold_what_the_type_allows(scheduler, migrated, kafka, prefix):
+    migrated.sql("insert into job_type (type, announce) values ('t', 50)")
+    jobs = sorted(add_job(migrated) for _ in range(120))
+    migrated.sql("insert into outbox (kind, ids, due) values ('announce', %s::uuid[], now()), ('announce', %s::uuid[], now())", jobs[:60],
+                 jobs[60:])
+    gone = add_job(migrated, "succeeded")
+    migrated.sql("insert into outbox (kind, ids, due) values ('announce', %s::uuid[], now())", [gone])
+    scheduler().ready()
+    until(lambda: not migrated.sql("select from outbox"))
+    topic = f"{prefix}.jobs.default"
+    assert announced(kafka, topic) == {job: 1 for job in jobs}
+    assert len(records(kafka, topic, "%S").split()) <= 4
+
+
+def test_what_is_due_is_queued_and_announced(scheduler, migrated, kafka, prefix):
+    scheduler().ready().with_topics()
+    later = add_failed(migrated, "now() + interval '1 hour'")
+    job = add_failed(migrated, "now() + interval '500 ms'")
+    until(lambda: status(migrated, job) == "queued", 3)
+    until(lambda: not migrated.sql("select from outbox"))
+    assert announced(kafka, f"{prefix}.jobs.default") == {job: 1}
+    assert status(migrated, later) == "failed"
+    assert migrated.sql("select prev_status::text, next_status::text, detail_json->>'reason' from job_event") == [("failed", "queued", "retry")]
+
+
+def test_dead_letters_reach_their_topic_however_long(scheduler, migrated, kafka, prefix):
+    small = add_job(migrated, "dead_letter", last_error_code="boom", last_error_message="why", payload='{"n": 1}')
+    large = add_job(migrated, "dead_letter", last_error_code="boom", payload=json.dumps({"x": "y" * 1_200_000}))
+    migrated.sql("insert into outbox (kind, ids, due) values ('dead_letter', %s::uuid[], now())", sorted([small, large]))
+    scheduler().ready()
+    until(lambda: not migrated.sql("select from outbox"), 30)
+    lines = records(kafka, f"{prefix}.dead-letter", "%k %s").decode().splitlines()
+    found = {line.split(" ", 1)[0]: json.loads(line.split(" ", 1)[1]) for line in lines}
+    assert set(found) == {small, large}
+    assert found[small]["payload"] == {"n": 1} and found[small]["error"] == {"code": "boom", "message": "why"}
+    assert found[large]["payload"] is None and found[large]["truncated"] is True and found[large]["payload_size"] > 1_200_000
+
+
+def test_sweep_finds_what_was_never_announced(scheduler, migrated):
+    forgotten = add_job(migrated, ago_s=300)
+    done = add_job(migrated, "succeeded", ago_s=300)
+    fresh = add_job(migrated, ago_s=20)
+    migrated.sql("update sweep set position = heimdex_uuid_floor(now() - interval '10 min')")
+    scheduler().ready()
+    until(lambda: migrated.sql("select from waiting where job_id = %s and reason = 'swept'", forgotten))
+    assert migrated.one("select count(*) from waiting") == 1
+    assert migrated.one("select position::text from sweep") >= done[:13]
+    assert migrated.one("select position::text from sweep") < fresh
+
+
+def test_kafka_away_fresh_jobs_wait_in_postgresql_and_the_outbox_drains_later(scheduler, migrated, kafka, prefix):
+    migrated.sql("update sweep set position = heimdex_uuid_floor(now() - interval '1 min')")
+    one = scheduler().ready().with_topics()
+    kafka.kill()
+    jobs = {migrated.one("select heimdex_submit('t')::text") for _ in range(30)}
+    silent = add_job(migrated, ago_s=15)  # as if submitted by a program: in no row of waiting
+    until(lambda: migrated.sql("select from waiting where job_id = %s and reason = 'swept'", silent), 30)
+    assert one.process.poll() is None
+    assert migrated.one("select count(*) from outbox") == 30
+    kafka.ensure_running()
+    until(lambda: not migrated.sql("select from outbox"), 60)
+    assert set(announced(kafka, f"{prefix}.jobs.default")) == jobs
+
+
+def test_two_schedulers_do_each_thing_once(scheduler, migrated, kafka, prefix):
+    for _ in range(2):
+        scheduler().ready().with_topics()
+    jobs = {add_failed(migrated, "now() + interval '1 s'") for _ in range(300)}
+    sent = {row[0] for row in migrated.sql("select heimdex_submit('t')::text from generate_series(1, 300)")}
+    until(lambda: migrated.one("select count(*) from job where status = 'queued'") == 600)
+    until(lambda: not migrated.sql("select from outbox"))
+    assert migrated.one("select count(*) from job_event where prev_status = 'failed'") == 300
+    assert migrated.one("select count(distinct job_id) from job_event where prev_status = 'failed'") == 300
+    assert announced(kafka, f"{prefix}.jobs.default") == {job: 1 for job in jobs | sent}
+
+
+def test_counts_are_folded(scheduler, migrated):
+    migrated.sql("insert into delta select %s, 't', s::job_status, c from (values ('queued', 5), ('queued', -2), ('running', 2)) as v (s, c),"
+                 " generate_series(1, 4000)", ORG)
+    scheduler().ready()
+    until(lambda: not migrated.sql("select from delta"))
+    assert dict(migrated.sql("select status::text, count from job_count where type = 't'")) == {"queued": 12000, "running": 8000}
+
+
+def test_partitions_are_made(scheduler, migrated):
+    months = [row[0] for row in migrated.sql("select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid "
+                                             "where i.inhparent = 'job_event'::regclass and c.relname ~ '[0-9]$' order by 1")]
+    migrated.sql(f"drop table {months[-1]}")
+    scheduler().ready()
+    until(lambda: migrated.one("select to_regclass(%s) is not null", months[-1]))
+
+
+def test_a_new_queue_gets_its_topics(scheduler, migrated, kafka, prefix):
+    scheduler().ready().with_topics()
+    migrated.sql("insert into job_type (type, queue) values ('slow', 'heavy')")
+    until(lambda: f'"{prefix}.jobs.heavy.high"' in kafka.kcat("-L").decode(), 30)
+
+
+def test_workers_of_an_earlier_run_are_reaped_before_ready(scheduler, migrated):
+    ours, theirs = str(uuid.uuid4()), str(uuid.uuid4())
+    bereaved = add_worker(migrated, "left", theirs)
+    alive = add_worker(migrated, "left", ours)
+    elsewhere = add_worker(migrated, "left", theirs, host="another")
+    jobs = add_claimed(migrated, bereaved, 3)
+    kept = add_claimed(migrated, alive) + add_claimed(migrated, elsewhere)
+    one = scheduler("--instance", "left", "--incarnation", ours).ready()
+    assert {status(migrated, job) for job in jobs} <= {"failed", "queued"}
+    assert {status(migrated, job) for job in kept} == {"running"}
+    assert migrated.sql("select id, dead from worker order by id") == [(bereaved, True), (alive, False), (elsewhere, False)]
+    assert migrated.sql("select distinct last_error_code from job where id = any(%s::uuid[])", jobs) == [("SIGKILL",)]
+    assert len(one.events("worker.reaped")) == 1
+    until(lambda: all(status(migrated, job) == "queued" for job in jobs))
+
+
+def test_alone_it_reaps_nobody_who_may_live(scheduler, migrated):
+    worker = add_worker(migrated, "main", str(uuid.uuid4()))
+    scheduler().ready()
+    until(lambda: migrated.one("select count(*) from worker where id = %s and not dead", worker) == 1)
+
+
+def test_a_lease_that_stands_still_is_a_death(scheduler, migrated):
+    silent, alive = (add_worker(migrated, "main", str(uuid.uuid4()), host="far", slot=slot) for slot in (1, 2))
+    job, kept = add_claimed(migrated, silent)[0], add_claimed(migrated, alive)[0]
+    scheduler(extra={"HEIMDEX_WORKER_LEASE": "3s"}).ready()
+    started = time.monotonic()
+
+    def released():
+        migrated.sql("update worker set lease = lease + 1 where id = %s", alive)
+        return status(migrated, job) != "running"
+
+    until(released, 20)
+    assert time.monotonic() - started > 2.5
+    assert migrated.one("select last_error_code from job where id = %s", job) == "WORKER_LOST"
+    assert status(migrated, kept) == "running"
+
+
+ENTRIES_AT, TAIL, ENTRIES = 32 + 4096 + 8, 4096, 4096
+
+
+def evidence(entries):
+    """A sealed memfd as the supervisor makes it (common/evidence.h): entries are (job, fence, state)."""
+    fd = os.memfd_create("evidence", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    data = bytearray(ENTRIES_AT + ENTRIES * 32)
+    struct.pack_into("=II", data, 0, 0x48584556, 1)
+    for i, (job, fence, state) in enumerate(entries):
+        data[ENTRIES_AT + 32 * i:ENTRIES_AT + 32 * i + 16] = uuid.UUID(job).bytes
+        struct.pack_into("=iiII", data, ENTRIES_AT + 32 * i + 16, fence, 0, state, 0)
+    os.write(fd, data)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return fd
+
+
+class Channel:
+    """The supervisor's end."""
+
+    def __init__(self):
+        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours.settimeout(20)
+        self.args = ["--channel-fd", self.theirs.fileno()]
+
+    def send(self, message, fd=None):
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))] if fd is not None else []
+        self.ours.sendmsg([json.dumps(message).encode()], ancillary)
+
+    def expect(self, op):
+        while True:
+            message = json.loads(self.ours.recv(65536))
+            if message["op"] == op:
+                return message
+
+
+@pytest.fixture
+def channel():
+    made = Channel()
+    yield made
+    made.ours.close()
+    made.theirs.close()
+
+
+def test_a_death_is_settled_by_its_evidence_and_answered(scheduler, migrated, channel):
+    incarnation = str(uuid.uuid4())
+    worker = add_worker(migrated, "main", incarnation)
+    started, ended, untouched = add_claimed(migrated, worker, 3)
+    scheduler(*channel.args, "--incarnation", incarnation, pass_fds=[channel.theirs.fileno()])
+    channel.theirs.close()
+    channel.expect("ready")
+    death = {"op": "death", "death": 7, "worker": worker, "slot": 0, "pid": 4711, "code": "SIGSEGV", "message": "worker died by SIGSEGV",
+             "detail": {"pid": 4711}}
+    fd = evidence([(started, 1, 1), (ended, 1, 2), (untouched, 0, 1)])  # the last of an earlier claim
+    channel.send(death, fd)
+    assert channel.expect("answered") == {"op": "answered", "death": 7}
+    rows = {row[0]: row[1:] for row in migrated.sql("select id::text, attempt, max_attempts, crash_count, last_error_code from job")}
+    assert rows == {started: (1, 5, 1, "SIGSEGV"), ended: (1, 6, 0, None), untouched: (0, 5, 0, None)}
+    assert not migrated.sql("select from claim")
+    channel.send({**death, "death": 8}, fd)  # of a worker reaped already
+    assert channel.expect("answered")["death"] == 8
+    channel.send({**death, "death": 9, "worker": 0}, None)  # it died before it had a row
+    assert channel.expect("answered")["death"] == 9
+    os.close(fd)
+    until(lambda: migrated.one("select count(*) from job where status = 'queued'") == 3)
+    assert migrated.one("select count(*) from job_event where prev_status = 'running'") == 3
+
+
+def test_it_says_when_postgresql_is_away_and_goes_on(scheduler, migrated, channel):
+    one = scheduler(*channel.args, pass_fds=[channel.theirs.fileno()])
+    channel.expect("ready")
+    migrated.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'heimdex-scheduler%%' "
+                 "and datname = current_database()")
+    assert "PostgreSQL" in channel.expect("waiting")["why"]
+    channel.expect("ready")
+    job = migrated.one("select heimdex_submit('t')::text")
+    until(lambda: not migrated.sql("select from outbox"))
+    assert job and one.process.poll() is None
+
+
+def test_it_ends_when_the_supervisor_is_gone(scheduler, channel):
+    one = scheduler(*channel.args, pass_fds=[channel.theirs.fileno()])
+    channel.theirs.close()
+    channel.expect("ready")
+    channel.ours.close()
+    assert one.process.wait(timeout=5) == 0
+
+
+def test_it_waits_at_a_server_that_is_not_there_and_still_ends_in_time(scheduler, migrated, channel):
+    one = scheduler(*channel.args, pass_fds=[channel.theirs.fileno()], extra={"PGPORT": "1", "PGHOST": "127.0.0.1"})
+    assert channel.expect("waiting")["why"]
+    started = time.monotonic()
+    assert one.end() == 0
+    assert time.monotonic() - started < 3
+
+
+def test_another_schema_is_fatal(scheduler, migrated, channel):
+    migrated.sql("update alembic_version set version_num = '3af4686817cc'")
+    one = scheduler(*channel.args, pass_fds=[channel.theirs.fileno()])
+    assert "heimdex-migrate upgrade head" in channel.expect("fatal")["why"]
+    assert one.process.wait(timeout=5) == 78
+
+
+def test_no_schema_is_fatal(scheduler, database, kafka):
+    one = scheduler(extra={"PGDATABASE": database.name})
+    assert one.process.wait(timeout=20) == 78
+    assert "heimdex-migrate upgrade head" in open(one.log_path).read()
+
+
+def test_term_finishes_what_is_in_flight(scheduler, migrated):
+    one = scheduler().ready().with_topics()
+    migrated.sql("select heimdex_submit('t') from generate_series(1, 500)")
+    started = time.monotonic()
+    assert one.end() == 0
+    assert time.monotonic() - started < 3
+    assert one.process.returncode == 0
+
+
+def test_its_pulse_goes_on(scheduler, migrated):
+    fd = evidence([])
+    one = scheduler("--evidence-fd", fd, pass_fds=[fd]).ready()
+    first = struct.unpack("=Q", os.pread(fd, 8, 8))[0]
+    until(lambda: struct.unpack("=Q", os.pread(fd, 8, 8))[0] > first + 3)
+    os.close(fd)
+    assert one.process.poll() is None
+
+
+def test_idle_it_costs_next_to_nothing(scheduler, migrated):
+    if "asan" in os.environ.get("HEIMDEX_BIN", ""):
+        pytest.skip("sanitizers cost what they cost")
+    one = scheduler().ready().with_topics()
+
+    def used():
+        fields = open(f"/proc/{one.process.pid}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    beats = len(one.events("heartbeat"))
+    until(lambda: migrated.one("select count(*) from pg_stat_activity where application_name like 'heimdex-scheduler%%'") >= 2)
+    before, started = used(), time.monotonic()
+    until(lambda: time.monotonic() - started > 10, 15)
+    assert (used() - before) / (time.monotonic() - started) < 0.01
+    assert len(one.events("heartbeat")) >= beats

@@ -1,0 +1,562 @@
+"""heimdex-supervisor from outside, with children of our own making (tests/fakes/fleet_child)."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("HEIMDEX_BIN", os.path.join(ROOT, "build/bin"))
+FAKE = os.path.join(ROOT, "tests/fakes/fleet_child")
+PATIENCE = 20
+
+pytestmark = [pytest.mark.quick, pytest.mark.asan]
+
+
+def wait_for(what, condition, seconds=PATIENCE):
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
+
+
+def runs(pid):
+    """True while the process exists and isn't a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(word) for word in f.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+class Fleet:
+    """A supervisor, its fake children, the manager it reports to, and its log."""
+
+    def __init__(self, workers=2, schedulers=1, watchdog_ms=0, dir=None, **config):
+        self.dir = dir or tempfile.mkdtemp(prefix="hx")
+        os.makedirs(f"{self.dir}/bin", exist_ok=True)
+        for name in ("heimdex-worker", "heimdex-scheduler"):
+            if not os.path.lexists(f"{self.dir}/bin/{name}"):
+                os.symlink(FAKE, f"{self.dir}/bin/{name}")
+        self.socket = f"{self.dir}/control"
+        self.notified, self.lines = [], []
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.environment = {
+            "PATH": os.environ["PATH"], "FAKE_DIR": self.dir, "NOTIFY_SOCKET": f"{self.dir}/notify",
+            "HEIMDEX_CONFIG": "/dev/null", "HEIMDEX_SUPERVISOR_WORKERS": str(workers),
+            "HEIMDEX_SUPERVISOR_SCHEDULERS": str(schedulers), "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": self.socket,
+            **{f"HEIMDEX_{key.upper()}": str(value) for key, value in config.items()},
+        }
+        if watchdog_ms:
+            self.environment["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+        self.process = None
+
+    def plan(self, role, **plan):
+        with open(f"{self.dir}/plan", "w") as f:
+            json.dump(plan, f)
+        os.rename(f"{self.dir}/plan", f"{self.dir}/heimdex-{role}.json")
+        return self
+
+    def start(self, ready=True):
+        self.notify.bind(self.environment["NOTIFY_SOCKET"])
+        threading.Thread(target=self._hear, daemon=True).start()
+        self.process = subprocess.Popen([f"{BIN}/heimdex-supervisor", "--bin-dir", f"{self.dir}/bin"], env=self.environment,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if ready:
+            self.wait_notified("READY=1")
+        return self
+
+    def _hear(self):
+        while True:
+            try:
+                data = self.notify.recv(65536)
+            except OSError:
+                return
+            self.notified.append(data.decode().split("\n"))
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    # what it says
+
+    def assignments(self):
+        return [a for message in list(self.notified) for a in message]
+
+    def wait_notified(self, text):
+        return wait_for(f"{text} in {self.notified}", lambda: [a for a in self.assignments() if text in a])
+
+    def status(self):
+        return [a for a in self.assignments() if a.startswith("STATUS=")][-1][7:]
+
+    def events(self):
+        out = []
+        for line in list(self.lines):
+            try:
+                out.append(json.loads(line))
+            except ValueError:
+                pass
+        return out
+
+    def logged(self, text):
+        return [e for e in self.events() if text in e.get("message", "") and e.get("service") == "heimdex-supervisor"]
+
+    def deaths(self, role="worker"):
+        return [e for e in self.events() if e.get("event") == "child.died" and e["role"] == role]
+
+    def fakes(self, event, name=None):
+        try:
+            with open(f"{self.dir}/log") as f:
+                lines = [json.loads(line) for line in f if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+        return [line for line in lines if line["event"] == event and name in (None, line["name"])]
+
+    def workers(self):
+        return [pid for pid in children_of(self.pid) if self._comm(pid) == "heimdex-worker"]
+
+    def schedulers(self):
+        return [pid for pid in children_of(self.pid) if self._comm(pid) == "heimdex-schedul"]
+
+    def guard(self):
+        return wait_for("the guard", lambda: [p for p in children_of(self.pid) if self._comm(p) == "heimdex-guard"])[0]
+
+    @staticmethod
+    def _comm(pid):
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                return f.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+
+    # what is done to it
+
+    def ask(self, *requests, raw=None):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.settimeout(PATIENCE)
+            s.connect(self.socket)
+            s.sendall(raw if raw is not None else b"".join(json.dumps(r).encode() + b"\n" for r in requests))
+            s.shutdown(socket.SHUT_WR)
+            data = b""
+            while chunk := s.recv(65536):
+                data += chunk
+        answers = [json.loads(line) for line in data.splitlines()]
+        return answers[0] if len(answers) == 1 else answers
+
+    def signal(self, signo):
+        self.process.send_signal(signo)
+
+    def wait(self, seconds=PATIENCE):
+        code = self.process.wait(seconds)
+        self.reader.join(seconds)
+        return code
+
+    def stop(self):
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.notify.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@pytest.fixture
+def fleet():
+    made = []
+
+    def make(**options):
+        made.append(Fleet(**options))
+        return made[-1]
+
+    yield make
+    for f in made:
+        f.close()
+
+
+# ---- start and stop ------------------------------------------------------------------------------------------
+
+
+def test_starts_a_fleet_and_ends_it_cleanly(fleet):
+    f = fleet().start()
+    starts = wait_for("three starts", lambda: len(s := f.fakes("start")) == 3 and s)
+    for start in starts:
+        argv = start["argv"]
+        assert argv[0::2] == ["--slot", "--incarnation", "--instance", "--evidence-fd", "--channel-fd", "--config-fd"]
+        assert argv[7:12:2] == ["3", "4", "5"] and argv[5] == f.socket
+        fds = start["fds"]
+        assert fds["0"] == "/dev/null" and fds["1"] == fds["2"] and fds["2"].startswith("pipe:")
+        assert "heimdex-evidence" in fds["3"] and fds["4"].startswith("socket:") and "heimdex-config" in fds["5"]
+        assert not [link for fd, link in fds.items() if int(fd) > 5 and ":" in link]
+        assert start["ppid"] == f.pid and start["group"] == start["pid"]
+        assert "NOTIFY_SOCKET" not in start["environ"]
+        assert start["environ"]["HEIMDEX_LOG_FORMAT"] == "json"
+        assert start["config"]["values"]["log.format"]["text"] == "json"
+    assert sorted(s["slot"] for s in starts if s["name"] == "heimdex-worker") == [0, 1]
+    wait_for("all workers", lambda: f.status() == "2 workers, 0 jobs running")
+    started = [e for e in f.events() if e.get("event") == "starting"]
+    assert started[0]["config"]["supervisor.workers"] and starts[0]["argv"][3] in started[0]["message"]
+    pids = f.workers() + f.schedulers() + [f.guard()]
+    assert len(pids) == 4
+    assert f.stop() == 0
+    assert not any(runs(pid) for pid in pids)
+    assert not os.path.exists(f.socket)
+    assert not [e for e in f.events() if e["level"] in ("error", "err", 3)]
+
+
+def test_notifies_in_order(fleet):
+    f = fleet(watchdog_ms=200).start()
+    f.wait_notified("WATCHDOG=1")
+    wait_for("several pings", lambda: f.assignments().count("WATCHDOG=1") >= 4)
+    wait_for("all workers", lambda: f.status().startswith("2 workers"))
+    f.stop()
+    spoken = [a for a in f.assignments() if a != "WATCHDOG=1"]
+    first = {word: [a.startswith(word) for a in spoken].index(True) for word in ("STATUS=starting", "READY=1", "STOPPING=1", "STATUS=stopping")}
+    assert first["STATUS=starting"] < first["READY=1"] < first["STOPPING=1"] < first["STATUS=stopping"]
+    assert spoken.count("READY=1") == 1 and spoken.count("STOPPING=1") == 1
+    after = spoken[first["STOPPING=1"]:]
+    assert all(a.startswith(("STOPPING=1", "STATUS=stopping", "EXTEND_TIMEOUT_USEC=")) for a in after)
+    assert any(a.startswith("EXTEND_TIMEOUT_USEC=") for a in after)
+
+
+def test_is_ready_only_with_worker_and_scheduler(fleet):
+    f = fleet().plan("worker", waiting="PostgreSQL at 127.0.0.1:5432: connection refused").start(ready=False)
+    f.wait_notified("STATUS=starting: waiting for PostgreSQL at 127.0.0.1:5432: connection refused")
+    assert f.ask({"op": "status"})["ready"] is False
+    f.plan("worker")
+    os.kill(f.workers()[0], signal.SIGKILL)
+    f.wait_notified("READY=1")
+    assert "READY=1" not in f.assignments()[:f.assignments().index("STATUS=starting: waiting for PostgreSQL at 127.0.0.1:5432: connection refused")]
+    assert f.ask({"op": "status"})["ready"] is True
+
+
+def test_works_without_a_scheduler_of_its_own(fleet):
+    f = fleet(schedulers=0, workers=1).start()
+    assert f.stop() == 0
+
+
+@pytest.mark.parametrize("role", ["worker", "scheduler"])
+def test_gives_up_on_a_wrong_configuration_before_the_first_ready(fleet, role):
+    f = fleet().plan(role, exit=78, fatal="the schema is at revision 12, this program needs 14").start(ready=False)
+    assert f.wait() == 78
+    assert f.logged(f"can't work with this configuration: the schema is at revision 12, this program needs 14")
+    assert f.wait_notified("STOPPING=1")
+
+
+def test_goes_on_with_a_wrong_configuration_after_the_first_ready(fleet):
+    f = fleet(workers=1, supervisor_restart_backoff_max="50ms").start()
+    f.plan("worker", exit=78, fatal="the schema is gone")
+    os.kill(f.workers()[0], signal.SIGKILL)
+    wait_for("three more deaths", lambda: len(f.deaths()) >= 4)
+    assert f.process.poll() is None
+    f.plan("worker")
+    wait_for("a worker", lambda: f.status() == "1 worker, 0 jobs running")
+
+
+def test_says_which_program_is_missing(fleet):
+    f = fleet(workers=1, supervisor_restart_backoff_max="50ms")
+    os.unlink(f"{f.dir}/bin/heimdex-scheduler")
+    f.start(ready=False)
+    wait_for("complaints", lambda: len(f.logged("heimdex-scheduler could not be started: No such file or directory")) >= 3)
+    os.symlink(FAKE, f"{f.dir}/bin/heimdex-scheduler")
+    f.wait_notified("READY=1")
+
+
+# ---- deaths --------------------------------------------------------------------------------------------------
+
+
+def test_restarts_a_killed_worker_and_has_its_death_settled(fleet):
+    f = fleet(workers=1).plan("worker", worker_id=12, handler=True, daemon=True, stderr="last words\n", running=3).start()
+    started = wait_for("handler", lambda: f.fakes("handler"))[0]
+    daemon = wait_for("daemon", lambda: f.fakes("daemon"))[0]["daemon"]
+    f.plan("worker")
+    worker = f.workers()[0]
+    os.kill(worker, signal.SIGSEGV)
+    at = time.monotonic()
+    wait_for("the handler's end", lambda: not runs(started["handler"]))
+    wait_for("the daemon's end", lambda: not runs(daemon))
+    assert time.monotonic() - at < 2
+    message = wait_for("the report", lambda: f.fakes("message", "heimdex-scheduler"))[0]
+    said = message["message"]
+    assert message["fds"] == 1
+    assert (said["op"], said["worker"], said["slot"], said["pid"], said["code"]) == ("death", 12, 0, worker, "SIGSEGV")
+    assert said["detail"]["signal"] == signal.SIGSEGV and "last words" in said["detail"]["stderr"]
+    wait_for("the next worker", lambda: f.status() == "1 worker, 0 jobs running" and f.workers() not in ([], [worker]))
+    death, = f.deaths()
+    assert death["error_code"] == "SIGSEGV" and death["pid"] == worker and death["slot"] == 0
+    assert "restarting at once" in death["message"] and "last words" in death["message"] and death["death"]["max_rss_kb"] > 0
+    assert "last words\n" in f.lines
+    assert f.stop() == 0
+    assert len(f.fakes("message", "heimdex-scheduler")) == 1
+
+
+def test_a_death_waits_for_a_scheduler_that_answers(fleet):
+    f = fleet(workers=1).plan("worker", worker_id=7).plan("scheduler", answer=False).start()
+    os.kill(f.workers()[0], signal.SIGKILL)
+    first = wait_for("the report", lambda: f.fakes("message", "heimdex-scheduler"))[0]["message"]
+    f.plan("scheduler")
+    os.kill(f.schedulers()[0], signal.SIGKILL)
+    again = wait_for("the second report", lambda: f.fakes("message", "heimdex-scheduler")[1:])[0]["message"]
+    assert again == first
+    assert f.stop() == 0
+    assert not f.logged("could not be settled")
+
+
+def test_pauses_grow_and_are_forgotten(fleet):
+    f = fleet(workers=1, supervisor_restart_backoff_max="700ms").plan("worker", exit=1).start(ready=False)
+    deaths = wait_for("seven deaths", lambda: len(d := f.deaths()) >= 7 and d)
+    pauses = [d["restart_ms"] for d in deaths[:7]]
+    assert pauses[0] == 0
+    for pause, ceiling in zip(pauses[1:], [200, 400, 700, 700, 700, 700]):
+        assert ceiling // 2 <= pause <= ceiling
+    f.plan("worker")
+    f.wait_notified("READY=1")
+    assert f.stop() == 0
+
+
+def test_a_frozen_worker_is_killed(fleet):
+    f = fleet(workers=2, worker_lease="4s").start()
+    victim = f.workers()[0]
+    wait_for("two workers", lambda: f.status().startswith("2 workers"))
+    os.kill(victim, signal.SIGSTOP)
+    wait_for("its death", lambda: f.deaths())
+    death, = f.deaths()
+    assert death["pid"] == victim and death["death"]["stood_still"] is True
+    wait_for("both again", lambda: f.status().startswith("2 workers"))
+
+
+def test_a_supervisor_that_stood_still_blames_nobody(fleet):
+    f = fleet(workers=1, worker_lease="4s").start()
+    worker = f.workers()[0]
+    for pid in (f.pid, worker):
+        os.kill(pid, signal.SIGSTOP)
+    frozen = time.monotonic()
+    wait_for("three seconds to pass for both", lambda: time.monotonic() - frozen > 3)
+    os.kill(f.pid, signal.SIGCONT)
+    assert f.ask({"op": "ping"}) == {"ok": True}
+    os.kill(worker, signal.SIGCONT)
+    pulse = len(f.fakes("start"))
+    assert f.ask({"op": "status"})["children"][0]["pid"] == worker and pulse == 2
+    assert not f.deaths()
+    assert f.stop() == 0
+
+
+# ---- the end -------------------------------------------------------------------------------------------------
+
+
+def test_waits_for_a_worker_that_drains(fleet):
+    f = fleet(workers=2).plan("worker", term="slow", running=4).start()
+    scheduler = f.schedulers()[0]
+    f.signal(signal.SIGTERM)
+    wait_for("both to be asked", lambda: len(f.fakes("term", "heimdex-worker")) == 2)
+    f.wait_notified("STATUS=stopping: 2 workers finish 8 jobs")
+    assert runs(scheduler) and not f.fakes("term", "heimdex-scheduler")
+    open(f"{f.dir}/go", "w").close()
+    assert f.wait() == 0
+    assert len(f.fakes("term", "heimdex-worker")) == 2 and len(f.fakes("term", "heimdex-scheduler")) == 1
+
+
+def test_kills_a_stuck_worker_at_the_deadline_and_has_it_settled(fleet):
+    f = fleet(workers=1, supervisor_drain_timeout="500ms", jobs_kill_grace="200ms").plan("worker", term="ignore", worker_id=5, handler=True).start()
+    handler = wait_for("handler", lambda: f.fakes("handler"))[0]["handler"]
+    at = time.monotonic()
+    assert f.stop() == 0
+    assert 0.7 <= time.monotonic() - at < 5
+    assert not runs(handler)
+    assert [m["message"]["worker"] for m in f.fakes("message", "heimdex-scheduler")] == [5]
+    assert f.logged("did not end in time, killing it")
+
+
+def test_a_scheduler_that_never_answers_does_not_hold_the_stop(fleet):
+    f = fleet(workers=1, supervisor_drain_timeout="100ms", jobs_kill_grace="0").plan("worker", term="ignore", worker_id=5)
+    f.plan("scheduler", answer=False, term="ignore").start()
+    at = time.monotonic()
+    assert f.stop() == 0
+    assert time.monotonic() - at < 10
+    assert f.logged("could not be settled in time")
+
+
+def test_a_second_signal_ends_everything_at_once(fleet):
+    f = fleet().plan("worker", term="ignore", handler=True, daemon=True).start()
+    wait_for("daemons", lambda: len(f.fakes("daemon")) == 2)
+    left = [h["handler"] for h in f.fakes("handler")] + [d["daemon"] for d in f.fakes("daemon")] + children_of(f.pid)
+    f.signal(signal.SIGTERM)
+    f.wait_notified("STOPPING=1")
+    at = time.monotonic()
+    f.signal(signal.SIGINT)
+    assert f.wait() == 0
+    assert time.monotonic() - at < 5
+    assert not any(runs(pid) for pid in left)
+
+
+def test_stops_while_it_starts(fleet):
+    f = fleet().plan("worker", waiting="PostgreSQL").start(ready=False)
+    f.wait_notified("waiting for PostgreSQL")
+    assert f.stop() == 0
+    assert "READY=1" not in f.assignments()
+
+
+def test_nothing_survives_a_killed_supervisor(fleet):
+    f = fleet().plan("worker", handler=True).start()
+    wait_for("handlers", lambda: len(f.fakes("handler")) == 2)
+    handlers = [h["handler"] for h in f.fakes("handler")]
+    frozen = f.workers()[0]
+    guard = f.guard()
+    left = handlers + children_of(f.pid)
+    os.kill(guard, signal.SIGTERM)  # it takes no notice
+    os.kill(frozen, signal.SIGSTOP)
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    wait_for("everything to end", lambda: not any(runs(pid) for pid in left), 5)
+    assert guard in left
+
+
+def test_a_dead_guard_is_replaced(fleet):
+    f = fleet(workers=1).plan("worker", handler=True).start()
+    handler = wait_for("handler", lambda: f.fakes("handler"))[0]["handler"]
+    guard = f.guard()
+    os.kill(guard, signal.SIGKILL)
+    wait_for("another guard", lambda: (g := f.guard()) != guard and g)
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    wait_for("the handler's end", lambda: not runs(handler), 5)
+
+
+def test_hup_is_no_end(fleet):
+    f = fleet(workers=1).start()
+    f.signal(signal.SIGHUP)
+    wait_for("a word", lambda: f.logged("reload is not available yet"))
+    assert f.stop() == 0
+
+
+# ---- output --------------------------------------------------------------------------------------------------
+
+
+def test_forwards_what_children_print(fleet):
+    f = fleet(workers=1).plan("worker", stderr="one\ntwo without its end").start()
+    wait_for("the first line", lambda: "one\n" in f.lines)
+    assert f.stop() == 0
+    assert "two without its end\n" in f.lines
+
+
+def test_heartbeats(fleet):
+    f = fleet(log_heartbeat="50ms").plan("worker", running=3).start()
+    beat = wait_for("a heartbeat of a full fleet", lambda: [e for e in f.events() if e.get("event") == "heartbeat" and e["workers_ready"] == 2])[0]
+    assert beat["workers"] == 2 and beat["running"] == 6 and beat["schedulers_ready"] == 1
+
+
+# ---- the control socket --------------------------------------------------------------------------------------
+
+
+def test_answers_requests(fleet):
+    f = fleet().plan("worker", running=2).start()
+    assert oct(os.stat(f.socket).st_mode & 0o777) == "0o660"
+    wait_for("all ready", lambda: f.status().startswith("2 workers"))
+    status = f.ask({"op": "status"})
+    assert status["ok"] is True and status["pid"] == f.pid and status["instance"] == f.socket and status["ready"] is True
+    assert status["status"] == "2 workers, 4 jobs running"
+    worker, _, scheduler = status["children"]
+    assert set(worker) == {"role", "slot", "pid", "state", "ready", "waiting", "restarts", "running", "uptime_ms"}
+    assert (worker["role"], worker["slot"], worker["state"], worker["ready"], worker["running"]) == ("worker", 0, "ready", True, 2)
+    assert worker["pid"] in f.workers() and scheduler["role"] == "scheduler"
+    answers = f.ask({"op": "ping"}, {"op": "dance"}, {"no": 1}, {"op": "restart"}, {"op": "restart", "slot": 9})
+    assert [a["ok"] for a in answers] == [True, False, False, False, False]
+    assert f.ask(raw=b"nonsense\n")["ok"] is False
+    assert f.ask(raw=b"[]\n")["ok"] is False
+
+
+def test_restarts_a_worker_on_request(fleet):
+    f = fleet().plan("worker", term="slow").start()
+    wait_for("all ready", lambda: f.status().startswith("2 workers"))
+    before = f.ask({"op": "status"})["children"]
+    assert f.ask({"op": "restart", "slot": 1}) == {"ok": True}
+    wait_for("it to be asked", lambda: f.fakes("term", "heimdex-worker"))
+    assert f.ask({"op": "status"})["children"][1]["state"] == "restarting"
+    open(f"{f.dir}/go", "w").close()
+    after = wait_for("the next one", lambda: (c := f.ask({"op": "status"})["children"])[1]["restarts"] == 1 and c[1]["ready"] and c)
+    assert after[0]["pid"] == before[0]["pid"] and after[1]["pid"] != before[1]["pid"]
+    assert len(f.fakes("term", "heimdex-worker")) == 1
+
+
+def test_bad_clients_harm_nobody(fleet):
+    f = fleet(workers=1).start()
+    silent = []
+    for _ in range(40):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.connect(f.socket)
+        s.sendall(b'{"op":')
+        silent.append(s)
+    assert f.ask({"op": "ping"}) == {"ok": True}
+    greedy = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    greedy.connect(f.socket)
+    greedy.setblocking(False)
+    sent = 0
+    try:
+        while sent < 1 << 22:  # never reads an answer
+            sent += greedy.send(b'{"op":"status"}\n' * 100)
+    except BlockingIOError:
+        pass
+    assert f.ask({"op": "ping"}) == {"ok": True}
+    too_long = f.ask(raw=b"x" * 5000)
+    assert too_long == {"ok": False, "error": "the line is too long"}
+    for s in silent + [greedy]:
+        s.close()
+    assert f.stop() == 0
+
+
+def test_only_one_supervisor_has_the_socket(fleet):
+    f = fleet(workers=1).start()
+    second = subprocess.run([f"{BIN}/heimdex-supervisor", "--bin-dir", f"{f.dir}/bin"],
+                            env={k: v for k, v in f.environment.items() if k != "NOTIFY_SOCKET"}, capture_output=True, text=True, timeout=PATIENCE)
+    assert second.returncode == 75
+    assert second.stderr == f"heimdex-supervisor: supervisor.control_socket: {f.socket}: another supervisor is running\n"
+    assert f.ask({"op": "ping"}) == {"ok": True}
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    assert os.path.exists(f.socket)  # stale; the next one replaces it
+    g = fleet(workers=1, dir=f.dir)
+    os.unlink(f"{f.dir}/notify")
+    g.start()
+    assert g.ask({"op": "ping"}) == {"ok": True}
+    assert g.stop() == 0
+
+
+def test_refuses_a_socket_it_cannot_have(fleet):
+    f = fleet(workers=1)
+    os.mkdir(f.socket)
+    done = subprocess.run([f"{BIN}/heimdex-supervisor"], env=f.environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 78 and done.stderr.count("\n") == 1
+    f.environment["HEIMDEX_SUPERVISOR_CONTROL_SOCKET"] = "/tmp/" + "x" * 120
+    done = subprocess.run([f"{BIN}/heimdex-supervisor"], env=f.environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 78 and "107 bytes" in done.stderr and done.stderr.count("\n") == 1
+    assert not os.path.exists(f.environment["HEIMDEX_SUPERVISOR_CONTROL_SOCKET"] + ".lock")

@@ -1,0 +1,116 @@
+"""The servers that the tests talk to, started by the project's own scripts."""
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import psycopg2
+
+from .wait import until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def read_env(path):
+    return {m[1]: m[2].strip("'\"") for m in re.finditer(r"^export (\w+)=(.*)$", Path(path).read_text(), re.M)}
+
+
+def script(name, *args):
+    done = subprocess.run([str(ROOT / "scripts" / name), *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} {args}: {done.stdout}{done.stderr}")
+
+
+class Database:
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+        self.env = {**server.env, "PGDATABASE": name}
+        self._connection = None
+
+    def connect(self, autocommit=False, admin=False):
+        env = {**(self.server.admin_env if admin else self.env), "PGDATABASE": self.name}
+        connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], password=env.get("PGPASSWORD"),
+                                      dbname=self.name, application_name="test")
+        connection.autocommit = autocommit
+        return connection
+
+    def sql(self, query, *args):
+        """Rows of one statement, each in its own transaction; reconnects after an outage."""
+        for attempt in (1, 2):
+            if self._connection is None or self._connection.closed:
+                self._connection = self.connect(autocommit=True)
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(query, args or None)
+                    return cursor.fetchall() if cursor.description else []
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                self._connection = None
+                if attempt == 2:
+                    raise
+
+    def one(self, query, *args):
+        return self.sql(query, *args)[0][0]
+
+    def drop(self):
+        if self._connection is not None:
+            self._connection.close()
+        self.server.admin(f'drop database if exists "{self.name}" with (force)')
+
+
+class Postgres:
+    def __init__(self, directory, fast=True):
+        self.directory, self.fast = Path(directory), fast
+        self.start()
+
+    def start(self):
+        script("private-pg", "start", self.directory, *["--fast"] * self.fast)
+        self.env = read_env(self.directory / "env")
+        self.admin_env = {**self.env, **read_env(self.directory / "admin.env")}
+
+    def stop(self):
+        script("private-pg", "stop", self.directory)
+
+    def delete(self):
+        script("private-pg", "delete", self.directory)
+
+    def admin(self, statement):
+        env = self.admin_env
+        connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], password=env.get("PGPASSWORD"),
+                                      dbname="postgres")
+        connection.autocommit = True
+        try:
+            connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
+    def create(self, name, template=None):
+        self.admin(f'create database "{name}" owner "{self.env["PGUSER"]}"' + (f' template "{template}"' if template else ""))
+        return Database(self, name)
+
+
+class Kafka:
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        script("test-kafka", "start", self.directory)
+        self.brokers = read_env(self.directory / "env")["KAFKA_BROKERS"]
+
+    @property
+    def pid(self):
+        return int((self.directory / "pid").read_text().split()[0])
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{self.pid}").exists() or "Z" in Path(f"/proc/{self.pid}/stat").read_text())
+
+    def ensure_running(self):
+        script("test-kafka", "start", self.directory)
+        self.brokers = read_env(self.directory / "env")["KAFKA_BROKERS"]
+
+    def delete(self):
+        script("test-kafka", "delete", self.directory)
+
+    def kcat(self, *args, input=None):
+        done = subprocess.run(["kcat", "-b", self.brokers, *args], input=input, capture_output=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout

@@ -1,0 +1,89 @@
+#include "common/process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t fork_pausing(void) {
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    return pid;
+}
+
+static void end(pid_t pid) {
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static int contains(const pid_t *pids, int n, pid_t pid) {
+    int found = 0;
+    for (int i = 0; i < n; i++)
+        found += pids[i] == pid;
+    return found;
+}
+
+static void lists_them(void **s) {
+    (void)s;
+    pid_t pids[10];
+    assert_int_equal(hx_children(pids, 10), 0);
+    pid_t a = fork_pausing(), b = fork_pausing();
+    assert_int_equal(hx_children(pids, 10), 2);
+    assert_int_equal(contains(pids, 2, a), 1);
+    assert_int_equal(contains(pids, 2, b), 1);
+    assert_int_equal(hx_children(pids, 1), 1);
+    assert_int_equal(hx_children(pids, 0), 0);
+    end(a);
+    assert_int_equal(hx_children(pids, 10), 1);
+    assert_int_equal(pids[0], b);
+    end(b);
+    assert_int_equal(hx_children(pids, 10), 0);
+}
+
+struct other {
+    sem_t forked, done;
+    pid_t pid;
+};
+
+static void *fork_elsewhere(void *user) {
+    struct other *o = user;
+    o->pid = fork_pausing();
+    sem_post(&o->forked);
+    sem_wait(&o->done);
+    return NULL;
+}
+
+static void other_threads_children_too(void **s) {
+    (void)s;
+    struct other o;
+    pthread_t thread;
+    pid_t pids[10];
+    sem_init(&o.forked, 0, 0);
+    sem_init(&o.done, 0, 0);
+    assert_int_equal(pthread_create(&thread, NULL, fork_elsewhere, &o), 0);
+    while (sem_wait(&o.forked) != 0)
+        ;
+    assert_int_equal(hx_children(pids, 10), 1);
+    assert_int_equal(pids[0], o.pid);
+    sem_post(&o.done);
+    pthread_join(thread, NULL);
+    end(o.pid);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_them),
+        cmocka_unit_test(other_threads_children_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

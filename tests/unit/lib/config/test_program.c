@@ -1,0 +1,245 @@
+#include "tests/unit/lib/config/scratch.h"
+
+#include "common/exit_codes.h"
+#include "lib/config/program.h"
+
+#include <sys/mman.h>
+
+static bool is_duration(const char *word) {
+    return *word >= '0' && *word <= '9';
+}
+
+static const struct hx_option options[] = {
+    { "json", 'j', NULL, "print JSON", NULL },
+    { "limit", 'n', "N", "at most N", NULL },
+    { "wait", 0, "[D]", "wait for the end, at most D", is_duration },
+    { "fail", 0, NULL, "a callback's own exit code", NULL },
+};
+
+static const struct hx_program program = {
+    .name = "heimdex-test",
+    .synopsis = "WORD...",
+    .description = "A program.",
+    .options = options,
+    .option_count = HX_ARRAY_LEN(options),
+};
+
+/* A run of hx_program_start: what it returned, printed, and told the callback ("json limit=5 wait word word"). */
+struct run {
+    int result;
+    char told[512], out[16384], err[2048];
+    struct hx_config *config;
+};
+
+static int told(size_t index, const char *value, void *user) {
+    char *line = user;
+    size_t n = strlen(line);
+    snprintf(line + n, 512 - n, "%s%s%s ", options[index].name, value ? "=" : "", value ? value : "");
+    return hx_streq(options[index].name, "fail") ? HX_EXIT_DATA : 0;
+}
+
+/* Sends fd to a memory file; returns the old descriptor. */
+static int divert(int fd, int *ret_file) {
+    int kept = dup(fd);
+    *ret_file = memfd_create("diverted", MFD_CLOEXEC);
+    assert_true(kept >= 0 && *ret_file >= 0 && dup2(*ret_file, fd) == fd);
+    return kept;
+}
+
+static void restore(int fd, int kept, int file, char *text, size_t size) {
+    fflush(NULL);
+    ssize_t n = pread(file, text, size - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    dup2(kept, fd);
+    close(kept);
+    close(file);
+}
+
+/* Words are separated by single spaces. */
+static struct run *start(const char *line) {
+    static struct run run;
+    static char words[1024], *argv[32];
+    struct hx_arguments arguments;
+    int argc = 0, out, err;
+    hx_config_free(run.config);
+    memset(&run, 0, sizeof run);
+    snprintf(words, sizeof words, "heimdex-test %s", line);
+    char *rest = words;
+    while ((argv[argc] = strsep(&rest, " ")))
+        argc += *argv[argc] != '\0';
+    argv[argc] = NULL;
+    fflush(NULL);
+    int kept_out = divert(1, &out), kept_err = divert(2, &err);
+    run.result = hx_program_start(&program, argc, argv, told, run.told, &arguments);
+    restore(1, kept_out, out, run.out, sizeof run.out);
+    restore(2, kept_err, err, run.err, sizeof run.err);
+    run.config = arguments.config;
+    size_t n = strlen(run.told);
+    for (int i = 0; run.result < 0 && i < arguments.word_count; i++)
+        n += (size_t)snprintf(run.told + n, sizeof run.told - n, "%s ", arguments.words[i]);
+    return &run;
+}
+
+static void check_words(const char *line, const char *wanted) {
+    struct run *run = start(line);
+    if (run->result != -1)
+        fail_msg("%s: %d, %s", line, run->result, run->err);
+    assert_string_equal(run->told, wanted);
+    assert_string_equal(run->out, "");
+    assert_string_equal(run->err, "");
+    assert_non_null(run->config);
+    run->config = hx_config_free(run->config);
+}
+
+static void words_and_options(void **s) {
+    (void)s;
+    setenv("HEIMDEX_CONFIG", "/dev/null", 1);
+    check_words("", "");
+    check_words("a b", "a b ");
+    check_words("a --json b --limit 5 c --limit=6", "json limit=5 limit=6 a b c ");
+    check_words("-j -n 5 -n6 -jn7 -jj", "json limit=5 limit=6 json limit=7 json json ");
+    check_words("a -- --json -j --", "a --json -j -- ");
+    check_words("- -1 -12 +1", "- -1 -12 +1 ");
+    check_words("--limit - --limit --json --limit=", "limit=- limit=--json limit= ");
+    check_words("--limit -- x", "limit=-- x ");
+    check_words("--wait", "wait ");
+    check_words("--wait 5s x", "wait=5s x ");
+    check_words("--wait x 5s", "wait x 5s ");
+    check_words("--wait --json --wait=7s", "wait json wait=7s ");
+}
+
+static void check_usage(const char *line, const char *message) {
+    struct run *run = start(line);
+    assert_int_equal(run->result, HX_EXIT_USAGE);
+    assert_string_equal(run->err, message);
+    assert_string_equal(run->out, "");
+    assert_null(run->config);
+}
+
+static void usage_errors(void **s) {
+    (void)s;
+    check_usage("--jsn", "heimdex-test: --jsn: unknown option, did you mean --json?\n");
+    check_usage("--limt=5", "heimdex-test: --limt: unknown option, did you mean --limit?\n");
+    check_usage("--chek-config", "heimdex-test: --chek-config: unknown option, did you mean --check-config?\n");
+    check_usage("--js", "heimdex-test: --js: unknown option, did you mean --json?\n"); /* no abbreviations */
+    check_usage("-jz", "heimdex-test: -z: unknown option, --help lists all\n");
+    check_usage("--limit", "heimdex-test: --limit: needs a value: N\n");
+    check_usage("-n", "heimdex-test: --limit: needs a value: N\n");
+    check_usage("--json=1", "heimdex-test: --json: takes no value\n");
+    check_usage("--wait=x", "heimdex-test: --wait: x: must be [D]\n");
+    check_usage("--config", "heimdex-test: --config: needs a value: FILE\n");
+    check_usage("--config=", "heimdex-test: --config: needs a FILE\n");
+    check_usage("--config-fd x", "heimdex-test: --config-fd: x: must be the number of a descriptor\n");
+    check_usage("--a\tb", "heimdex-test: --a?b: unknown option, did you mean --wait?\n");
+    struct run *run = start("--json --fail --limit");
+    assert_int_equal(run->result, HX_EXIT_DATA);
+    assert_string_equal(run->told, "json fail ");
+}
+
+static void help_and_version(void **s) {
+    (void)s;
+    setenv("HEIMDEX_CONFIG", "/nonexistent", 1); /* neither needs a configuration */
+    struct run *run = start("--version");
+    assert_int_equal(run->result, HX_EXIT_OK);
+    assert_string_equal(run->out, "heimdex-test " HX_VERSION "\n");
+    run = start("x --help");
+    assert_int_equal(run->result, HX_EXIT_OK);
+    assert_true(hx_startswith(run->out, "Usage: heimdex-test WORD...\n\nA program.\n\nOptions:\n"));
+    assert_string_equal(run->err, "");
+    assert_string_equal(start("-h")->out, run->out);
+}
+
+static void check_and_show(void **s) {
+    (void)s;
+    put("main.conf", "worker = { slots = 3; };\npostgres = { password = \"not-shown\"; };");
+    _cleanup_free_ char *check = hx_printf("--config %s --check-config", in_scratch("main.conf"));
+    _cleanup_free_ char *show = hx_printf("--show-config --config=%s", in_scratch("main.conf"));
+    struct run *run = start(check);
+    assert_int_equal(run->result, HX_EXIT_OK);
+    assert_string_equal(run->out, "heimdex-test: configuration ok\n");
+    assert_null(run->config);
+    run = start(show);
+    assert_int_equal(run->result, HX_EXIT_OK);
+    _cleanup_free_ char *line = hx_printf("\nworker.slots = 3   # %s:1\n", in_scratch("main.conf"));
+    assert_non_null(strstr(run->out, line));
+    assert_null(strstr(run->out, "not-shown"));
+}
+
+static void bad_configuration(void **s) {
+    (void)s;
+    put("main.conf", "worker = { slots = 3; };");
+    _cleanup_free_ char *check = hx_printf("--config %s --check-config", in_scratch("main.conf"));
+    setenv("PGPORT", "99999", 1);
+    struct run *run = start(check);
+    assert_int_equal(run->result, HX_EXIT_CONFIG);
+    assert_string_equal(run->err, "heimdex-test: environment PGPORT: postgres.port: Invalid PostgreSQL port: 99999 "
+                                  "(must be 1-65535)\n");
+    run = start("--config /nonexistent");
+    assert_int_equal(run->result, HX_EXIT_CONFIG);
+    assert_string_equal(run->err, "heimdex-test: /nonexistent: No such file or directory\n");
+}
+
+static void warnings(void **s) {
+    (void)s;
+    setenv("HEIMDEX_CONFIG", "/dev/null", 1);
+    setenv("HEIMDEX_WORKER_SLOTZ", "3", 1);
+    struct run *run = start("x");
+    assert_int_equal(run->result, -1);
+    assert_string_equal(run->err, "heimdex-test: warning: environment HEIMDEX_WORKER_SLOTZ: unknown, ignoring; did you "
+                                  "mean HEIMDEX_WORKER_SLOTS?\n");
+    run->config = hx_config_free(run->config);
+}
+
+static void packed(void **s) {
+    (void)s;
+    _cleanup_config_ struct hx_config *c = load("worker = { slots = 3; };");
+    _cleanup_buf_ struct hx_buf text = { 0 };
+    hx_config_pack(c, &text);
+    _cleanup_close_ int fd = memfd_create("packed", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text.data, text.len), (ssize_t)text.len); /* the offset is at the end now */
+    setenv("HEIMDEX_WORKER_SLOTZ", "3", 1);
+    setenv("HEIMDEX_WORKER_SLOTS", "9", 1);
+    _cleanup_free_ char *line = hx_printf("--config-fd %d x", fd);
+    for (int i = 0; i < 2; i++) { /* a descriptor serves several children */
+        struct run *run = start(line);
+        assert_int_equal(run->result, -1);
+        assert_string_equal(run->err, "");
+        assert_string_equal(run->told, "x ");
+        assert_int_equal(hx_config_int(run->config, HX_WORKER_SLOTS), 3);
+        run->config = hx_config_free(run->config);
+    }
+    struct run *run = start("--config-fd 999");
+    assert_int_equal(run->result, HX_EXIT_CONFIG);
+    assert_string_equal(run->err, "heimdex-test: --config-fd 999: Bad file descriptor\n");
+}
+
+static void nowhere_to_print(void **s) {
+    (void)s;
+    char *argv[] = { (char *)"heimdex-test", (char *)"--version", NULL };
+    struct hx_arguments arguments;
+    fflush(NULL);
+    int kept = dup(1), full = open("/dev/full", O_WRONLY | O_CLOEXEC), err, kept_err = divert(2, &err);
+    char text[256];
+    dup2(full, 1);
+    int r = hx_program_start(&program, 2, argv, NULL, NULL, &arguments);
+    dup2(kept, 1);
+    close(kept);
+    close(full);
+    restore(2, kept_err, err, text, sizeof text);
+    assert_int_equal(r, HX_EXIT_UNAVAILABLE);
+    assert_string_equal(text, "heimdex-test: standard output: No space left on device\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        scratch_test(words_and_options),
+        scratch_test(usage_errors),
+        scratch_test(help_and_version),
+        scratch_test(check_and_show),
+        scratch_test(bad_configuration),
+        scratch_test(warnings),
+        scratch_test(packed),
+        scratch_test(nowhere_to_print),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

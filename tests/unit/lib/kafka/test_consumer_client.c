@@ -1,0 +1,113 @@
+/* Membership in the group, brokers that go away, and the end. */
+#include "tests/unit/lib/kafka/consumer_fixture.h"
+
+static void a_second_member_takes_its_share(void **state) {
+    struct fixture *f = *state;
+    open_consumer(f);
+    until(&f->mock, hx_consumer_assigned(f->c));
+    assert_int_equal(f->revoked, 0);
+    struct hx_consumer *other;
+    assert_int_equal(new_consumer(f, NULL, quick, HX_ARRAY_LEN(quick), &other, NULL), 0);
+    until(&f->mock, f->revoked == 2 * PARTITIONS && hx_consumer_assigned(f->c) && hx_consumer_assigned(other));
+    hx_consumer_store(f->c, "low", 0, 1); /* one of these two isn't ours, one topic is nobody's: ignored */
+    hx_consumer_store(f->c, "low", 1, 1);
+    hx_consumer_store(f->c, "none", 0, 1);
+    hx_consumer_close(other, DEADLINE_MS);
+    until(&f->mock, f->revoked > 2 * PARTITIONS && hx_consumer_assigned(f->c));
+}
+
+static void membership_survives_idleness(void **state) {
+    struct fixture *f = *state;
+    static const char *const strict[] = { "session.timeout.ms=3500", "heartbeat.interval.ms=200",
+                                          "max.poll.interval.ms=3500" };
+    assert_int_equal(new_consumer(f, NULL, strict, HX_ARRAY_LEN(strict), &f->c, NULL), 0);
+    until(&f->mock, hx_consumer_assigned(f->c));
+    hx_consumer_pause(f->c, true);
+    run_for(&f->mock, 5000);
+    assert_int_equal(f->revoked, 0);
+    assert_int_equal(f->errors, 0);
+}
+
+static void a_fenced_member_goes_on_as_a_dynamic_one(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(new_consumer(f, "slot-1", quick, HX_ARRAY_LEN(quick), &f->c, NULL), 0);
+    until(&f->mock, hx_consumer_assigned(f->c));
+    rd_kafka_mock_push_request_errors(f->mock.cluster, HEARTBEAT_REQUEST, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    until(&f->mock, f->revoked == 2 * PARTITIONS);
+    assert_int_equal(f->fatal, 0);
+    assert_int_equal(f->errors, 1);
+    produce(f, "low", "a");
+    until(&f->mock, took(f, 1));
+    assert_string_equal(f->got, "a");
+}
+
+static void an_absent_broker_is_reported_once_and_comes_back(void **state) {
+    struct fixture *f = *state;
+    open_consumer(f);
+    until(&f->mock, hx_consumer_assigned(f->c));
+    mock_down(&f->mock);
+    until(&f->mock, f->errors > 0);
+    run_for(&f->mock, 1500);
+    assert_in_range(f->errors, 1, 4); /* of a few kinds, each of which librdkafka repeats */
+    assert_int_equal(f->fatal, 0);
+    mock_up(&f->mock);
+    produce(f, "low", "a");
+    until(&f->mock, took(f, 1));
+}
+
+static void it_waits_for_a_broker_that_is_not_there_yet(void **state) {
+    struct fixture *f = *state;
+    mock_down(&f->mock);
+    open_consumer(f);
+    until(&f->mock, f->errors > 0);
+    assert_false(hx_consumer_assigned(f->c));
+    mock_up(&f->mock);
+    until(&f->mock, hx_consumer_assigned(f->c));
+}
+
+static void the_end_comes_in_time(struct fixture *f) {
+    int64_t start = hx_mono_ms();
+    f->c = hx_consumer_close(f->c, 500);
+    assert_in_range(hx_mono_ms() - start, 0, 2500);
+}
+
+static void the_end_comes_in_time_with_a_dead_broker(void **state) {
+    struct fixture *f = *state;
+    produce(f, "low", "ab");
+    open_consumer(f);
+    until(&f->mock, took(f, 2)); /* with offsets that can't be committed any more */
+    mock_down(&f->mock);
+    the_end_comes_in_time(f);
+}
+
+static void the_end_comes_in_time_with_a_mute_broker(void **state) {
+    struct fixture *f = *state;
+    produce(f, "low", "ab");
+    open_consumer(f);
+    until(&f->mock, took(f, 2));
+    mock_freeze(&f->mock);
+    the_end_comes_in_time(f);
+}
+
+static void the_end_comes_in_time_when_it_never_began(void **state) {
+    struct fixture *f = *state;
+    mock_down(&f->mock);
+    open_consumer(f);
+    the_end_comes_in_time(f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_second_member_takes_its_share),
+        TEST(membership_survives_idleness),
+        TEST(a_fenced_member_goes_on_as_a_dynamic_one),
+        TEST(an_absent_broker_is_reported_once_and_comes_back),
+        TEST(it_waits_for_a_broker_that_is_not_there_yet),
+        TEST(the_end_comes_in_time_with_a_dead_broker),
+        TEST(the_end_comes_in_time_with_a_mute_broker),
+        TEST(the_end_comes_in_time_when_it_never_began),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

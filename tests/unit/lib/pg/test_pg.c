@@ -1,0 +1,224 @@
+/* Making the connection: refused, frozen, moved on, and what the session is like. */
+#include "tests/unit/lib/pg/live.h"
+
+#include "tests/unit/lib/pg/fake_server.h"
+
+#include <errno.h>
+
+static const struct hx_pg_options defaults = { .timeout_ms = 5000, .depth = 4, .application_name = "test_pg" };
+static const struct hx_pg_stmt one = { "one", "select 1::int8" };
+
+static void open_at(struct live *l, const char *host, const char *port, int64_t timeout_ms, bool fail_fast) {
+    const char *keywords[] = { "host", "port", "sslmode", "gssencmode", "user", NULL };
+    const char *user = getenv("PGUSER");
+    const char *values[] = { host, port, "disable", "disable", user ? user : "postgres", NULL };
+    struct hx_pg_options options = defaults;
+    options.keywords = keywords;
+    options.values = values;
+    options.timeout_ms = timeout_ms;
+    options.fail_fast = fail_fast;
+    live_open(l, &options);
+}
+
+/* --- connecting --- */
+
+static void bad_options_are_refused(void **state) {
+    (void)state;
+    struct live l = { 0 };
+    assert_int_equal(hx_loop_new(&l.loop), 0);
+    struct hx_pg_options options = defaults;
+    options.depth = 17;
+    assert_int_equal(hx_pg_new(l.loop, &options, NULL, NULL, &l.pg), -EINVAL);
+    live_close(&l);
+}
+
+static void a_refused_connection_fails_fast(void **state) {
+    (void)state;
+    char port[8];
+    close(fake_listen(port));
+    struct live l;
+    open_at(&l, "127.0.0.1", port, 5000, true);
+    struct outcome o;
+    int64_t start = hx_mono_ms();
+    assert_int_equal(live_run(&l, &one, &o), HX_PG_UNAVAILABLE);
+    assert_true(hx_mono_ms() - start < 1000);
+    assert_non_null(strstr(o.error.message, "refused"));
+    assert_false(o.error.in_doubt);
+    assert_int_equal(l.downs, 1);
+    live_close(&l);
+}
+
+static void a_refused_connection_is_tried_until_the_deadline(void **state) {
+    (void)state;
+    char port[8];
+    close(fake_listen(port));
+    struct live l;
+    open_at(&l, "127.0.0.1", port, 5000, false);
+    struct outcome o;
+    int64_t start = hx_mono_ms();
+    live_submit(&l, &one, 1200, &o);
+    LIVE_UNTIL(&l, o.ends);
+    assert_in_range(hx_mono_ms() - start, 1150, 1700);
+    assert_int_equal(o.class, HX_PG_UNAVAILABLE);
+    assert_non_null(strstr(o.error.message, "refused"));
+    assert_false(o.error.in_doubt);
+    assert_int_equal(l.downs, 1); /* told once, not for each attempt */
+    live_close(&l);
+}
+
+static void an_unusable_keyword_is_said(void **state) {
+    (void)state;
+    const char *keywords[] = { "hots", NULL }, *values[] = { "x", NULL };
+    struct hx_pg_options options = defaults;
+    options.keywords = keywords;
+    options.values = values;
+    options.fail_fast = true;
+    struct live l;
+    live_open(&l, &options);
+    struct outcome o;
+    assert_int_equal(live_run(&l, &one, &o), HX_PG_OTHER);
+    assert_non_null(strstr(o.error.message, "hots"));
+    live_close(&l);
+}
+
+static void a_wrong_password_is_known_in_any_language(void **state) {
+    (void)state;
+    static const char answer[] =
+        "E\0\0\0\x68SSCHWERWIEGEND\0VFATAL\0C28P01\0MPasswort-Authentifizierung f\xc3\xbcr Benutzer fehlgeschlagen\0"
+        "Fauth.c\0L1\0R1\0\0";
+    struct fake f = { .answer = answer };
+    char fixed[sizeof answer];
+    memcpy(fixed, answer, sizeof answer);
+    f.answer_len = sizeof answer - 1;
+    fixed[4] = (char)(f.answer_len - 1);
+    f.answer = fixed;
+    fake_start(&f);
+    struct live l;
+    open_at(&l, "127.0.0.1", f.port, 5000, true);
+    struct outcome o;
+    assert_int_equal(live_run(&l, &one, &o), HX_PG_DENIED);
+    assert_string_equal(o.error.sqlstate, "28P01");
+    assert_string_equal(o.error.message, "Passwort-Authentifizierung f\xc3\xbcr Benutzer fehlgeschlagen");
+    live_close(&l);
+    fake_stop(&f);
+}
+
+static void an_unknown_database_may_come(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    const char *keywords[] = { "dbname", NULL }, *values[] = { "no_such_database", NULL };
+    struct hx_pg_options options = defaults;
+    options.keywords = keywords;
+    options.values = values;
+    options.fail_fast = true;
+    struct live l;
+    live_open(&l, &options);
+    struct outcome o;
+    assert_int_equal(live_run(&l, &one, &o), HX_PG_UNAVAILABLE);
+    assert_string_equal(o.error.sqlstate, "3D000");
+    assert_int_equal(hx_pg_server_version(l.pg), 0);
+    live_close(&l);
+}
+
+static void a_listener_that_never_answers_meets_the_deadline(void **state) {
+    (void)state;
+    struct fake f = { 0 };
+    fake_start(&f);
+    struct live l;
+    open_at(&l, "127.0.0.1", f.port, 400, true);
+    struct outcome o;
+    int64_t start = hx_mono_ms();
+    live_submit(&l, &one, 3000, &o);
+    LIVE_UNTIL(&l, o.ends);
+    assert_in_range(hx_mono_ms() - start, 390, 900);
+    assert_int_equal(o.class, HX_PG_UNAVAILABLE);
+    assert_false(o.error.in_doubt);
+    live_close(&l);
+    fake_stop(&f);
+}
+
+static void a_frozen_first_host_is_passed_over(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    struct fake f = { 0 };
+    fake_start(&f);
+    const char *port = getenv("PGPORT");
+    _cleanup_free_ char *ports = hx_printf("%s,%s", f.port, port ? port : "5432");
+    struct live l;
+    open_at(&l, "127.0.0.1,127.0.0.1", ports, 400, false);
+    struct outcome o;
+    live_submit(&l, &one, 10000, &o);
+    LIVE_UNTIL(&l, o.ends);
+    assert_int_equal(o.class, HX_PG_OK);
+    live_close(&l);
+    fake_stop(&f);
+}
+
+/* --- the session --- */
+
+static void the_session_has_our_settings_and_the_users(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    static const struct hx_pg_stmt settings = {
+        "settings", "select concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),"
+                    " current_setting('client_connection_check_interval'), current_setting('plan_cache_mode'), "
+                    "current_setting('enable_seqscan'),"
+                    " current_setting('work_mem'), current_setting('application_name'), "
+                    "current_setting('client_encoding'), current_setting('DateStyle'))"
+    };
+    struct hx_pg_options options = defaults;
+    options.settings = "-c work_mem=3MB -c enable_seqscan=off";
+    setenv("PGOPTIONS", "-c DateStyle=German -c lock_timeout=7s", 1);
+    struct live l;
+    live_open(&l, &options);
+    unsetenv("PGOPTIONS");
+    struct outcome o;
+    assert_int_equal(live_run(&l, &settings, &o), HX_PG_OK);
+    assert_string_equal(o.text, "4500ms 7s 500ms force_generic_plan off 3MB test_pg UTF8 German, DMY");
+    assert_true(hx_pg_server_version(l.pg) >= 150000);
+    assert_true(hx_pg_connected(l.pg));
+    live_close(&l);
+}
+
+static void freed_in_its_own_callback(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user) {
+    struct live *l = user;
+    (void)connected;
+    (void)why;
+    l->downs++;
+    l->pg = hx_pg_free(pg);
+}
+
+static void may_be_freed_in_the_state_callback(void **state) {
+    (void)state;
+    char port[8];
+    close(fake_listen(port));
+    const char *keywords[] = { "host", "port", NULL }, *values[] = { "127.0.0.1", port, NULL };
+    struct hx_pg_options options = defaults;
+    options.keywords = keywords;
+    options.values = values;
+    struct live l = { 0 };
+    assert_int_equal(hx_loop_new(&l.loop), 0);
+    assert_int_equal(hx_pg_new(l.loop, &options, freed_in_its_own_callback, &l, &l.pg), 0);
+    struct outcome o;
+    live_submit(&l, &one, 0, &o);
+    LIVE_UNTIL(&l, l.downs == 1);
+    assert_int_equal(o.ends, 1);
+    assert_int_equal(o.class, HX_PG_UNAVAILABLE);
+    live_close(&l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(a_refused_connection_fails_fast),
+        cmocka_unit_test(a_refused_connection_is_tried_until_the_deadline),
+        cmocka_unit_test(an_unusable_keyword_is_said),
+        cmocka_unit_test(a_wrong_password_is_known_in_any_language),
+        cmocka_unit_test(an_unknown_database_may_come),
+        cmocka_unit_test(a_listener_that_never_answers_meets_the_deadline),
+        cmocka_unit_test(a_frozen_first_host_is_passed_over),
+        cmocka_unit_test(the_session_has_our_settings_and_the_users),
+        cmocka_unit_test(may_be_freed_in_the_state_callback),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

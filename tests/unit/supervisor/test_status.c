@@ -1,0 +1,55 @@
+#include "supervisor/status.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void is(struct status_view v, const char *expected) {
+    _cleanup_buf_ struct hx_buf text = { 0 };
+    status_text(&v, &text);
+    assert_string_equal(text.data, expected);
+}
+
+#define FULL .workers = 2, .workers_working = 2, .workers_alive = 2, .schedulers = 1, .schedulers_working = 1, .schedulers_alive = 1
+
+static void while_starting(void **s) {
+    (void)s;
+    is((struct status_view){ .workers = 2, .schedulers = 1 }, "starting: 0 of 2 workers and 0 of 1 schedulers ready");
+    is((struct status_view){ .workers = 2 }, "starting: 0 of 2 workers ready");
+    is((struct status_view){ .workers = 2, .waiting = "PostgreSQL at 127.0.0.1:5432: connection refused" },
+       "starting: waiting for PostgreSQL at 127.0.0.1:5432: connection refused");
+    is((struct status_view){ .workers = 2, .waiting = "waiting for Kafka" }, "starting: waiting for Kafka");
+    is((struct status_view){ .workers = 1, .paused = "worker", .paused_slot = 0, .paused_ms = 1500 },
+       "starting: 0 of 1 workers ready, worker 0 starts again in 1500ms");
+}
+
+static void while_running(void **s) {
+    (void)s;
+    is((struct status_view){ .ready = true, FULL, .running = 12 }, "2 workers, 12 jobs running");
+    is((struct status_view){ .ready = true, .workers = 1, .workers_working = 1, .running = 1 }, "1 worker, 1 job running");
+    is((struct status_view){ .ready = true, FULL, .waiting = "PostgreSQL at db: timeout" },
+       "2 workers, 0 jobs running, waiting for PostgreSQL at db: timeout");
+    is((struct status_view){ .ready = true, .workers = 2, .workers_working = 1, .schedulers = 1, .paused = "worker", .paused_slot = 1,
+                             .paused_ms = 400 },
+       "1 of 2 workers, 0 jobs running, no scheduler, worker 1 starts again in 400ms");
+}
+
+static void while_stopping(void **s) {
+    (void)s;
+    is((struct status_view){ .stopping = true, .ready = true, FULL, .running = 3 }, "stopping: 2 workers finish 3 jobs");
+    is((struct status_view){ .stopping = true, .workers_alive = 1, .running = 1 }, "stopping: 1 worker finishes 1 job");
+    is((struct status_view){ .stopping = true, .unsettled = 1 }, "stopping: settling the jobs of 1 dead worker");
+    is((struct status_view){ .stopping = true }, "stopping: workers have ended");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(while_starting),
+        cmocka_unit_test(while_running),
+        cmocka_unit_test(while_stopping),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,106 @@
+#include "worker/message.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct message m;
+static char why[120];
+
+static int parse(const char *line) {
+    message_reset(&m);
+    why[0] = '\0';
+    return message_parse(line, strlen(line), &m, why, sizeof why);
+}
+
+static int end(void **state) {
+    (void)state;
+    message_reset(&m);
+    return 0;
+}
+
+static void ordinary_lines_are_no_messages(void **state) {
+    (void)state;
+    const char *const lines[] = { "",        "hello",          "{",          "{}",         "{\"level\":\"info\",\"msg\":\"x\"}",
+                                  "[1,2]",   "\"stage\"",      "stage: {",   "{not json}", "{\"Stage\":\"a\"}",
+                                  "   ",     "{\"a\":{\"result\":1}}" };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        assert_int_equal(parse(lines[i]), 0);
+}
+
+static void stage_and_progress(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"stage\":\"extracting\",\"progress\":40}"), 1);
+    assert_string_equal(m.stage, "extracting");
+    assert_int_equal(m.progress, 40);
+    assert_int_equal(parse("  {\"progress\":99.9, \"other\":[1]}\r"), 1);
+    assert_null(m.stage);
+    assert_int_equal(m.progress, 99);
+    assert_int_equal(parse("{\"progress\":101}"), -EINVAL);
+    assert_int_equal(parse("{\"progress\":-1}"), -EINVAL);
+    assert_int_equal(parse("{\"progress\":\"40\"}"), -EINVAL);
+    assert_int_equal(parse("{\"stage\":7}"), -EINVAL);
+}
+
+static void result_is_kept_as_compact_json(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"result\": {\"b\": 1, \"a\": [true, null]}}"), 1);
+    assert_string_equal(m.result, "{\"b\":1,\"a\":[true,null]}");
+    assert_int_equal(parse("{\"result\":null}"), 1);
+    assert_string_equal(m.result, "null");
+}
+
+static void error_with_all_its_members(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"error\":{\"code\":\"gone\",\"message\":\"no such file\",\"retry\":false,\"retry_after\":\"30s\"}}"), 1);
+    assert_true(m.error);
+    assert_string_equal(m.error_code, "gone");
+    assert_string_equal(m.error_message, "no such file");
+    assert_int_equal(m.retry, MESSAGE_RETRY_NO);
+    assert_int_equal(m.retry_after_ms, 30000);
+    assert_int_equal(parse("{\"error\":\"just words\"}"), 1);
+    assert_string_equal(m.error_message, "just words");
+    assert_int_equal(m.retry, MESSAGE_RETRY_UNSAID);
+    assert_int_equal(parse("{\"error\":{\"retry\":\"yes\"}}"), -EINVAL);
+    assert_int_equal(parse("{\"error\":{\"retry_after\":30}}"), -EINVAL);
+    assert_int_equal(parse("{\"error\":{\"retry_after\":\"-5s\"}}"), -EINVAL);
+    assert_int_equal(parse("{\"error\":[]}"), -EINVAL);
+}
+
+static void snooze_and_cancel(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"snooze\":\"5m\"}"), 1);
+    assert_int_equal(m.snooze_ms, 300000);
+    assert_int_equal(parse("{\"cancel\":\"not needed\"}"), 1);
+    assert_string_equal(m.cancel, "not needed");
+    assert_int_equal(parse("{\"snooze\":5}"), -EINVAL);
+    assert_int_equal(parse("{\"snooze\":\"soon\"}"), -EINVAL);
+    assert_int_equal(parse("{\"cancel\":true}"), -EINVAL);
+}
+
+/* A message that the database couldn't hold, or that two readers would read differently, isn't dropped silently. */
+static void what_is_meant_as_a_message_and_unreadable_is_an_error(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"result\":\"a\\u0000b\"}"), -EINVAL);
+    assert_true(strlen(why) > 0);
+    assert_int_equal(parse("{\"result\":1,\"result\":2}"), -EINVAL);
+    assert_int_equal(parse("{\"result\":{\"x\":"), -EINVAL);
+    assert_int_equal(parse("{\"result\":\"\xff\"}"), -EINVAL);
+    assert_int_equal(parse("{\"result\":1e999}"), -EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(ordinary_lines_are_no_messages, end),
+        cmocka_unit_test_teardown(stage_and_progress, end),
+        cmocka_unit_test_teardown(result_is_kept_as_compact_json, end),
+        cmocka_unit_test_teardown(error_with_all_its_members, end),
+        cmocka_unit_test_teardown(snooze_and_cancel, end),
+        cmocka_unit_test_teardown(what_is_meant_as_a_message_and_unreadable_is_an_error, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -34,7 +34,7 @@ static void add(struct hx_pg_tx *tx, void *user) {
     look->statement = hx_ledger_watch(tx, look->id);
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct look *look = user;
     look->found = hx_pg_rows(tx, look->statement) > 0 &&
                   hx_status_parse(hx_pg_get_text(tx, look->statement, 0, 0, NULL), &look->status) == 0;
@@ -54,7 +54,7 @@ static void conclude(struct verdict *v, const struct look *look) {
 }
 
 static int wait_for(struct ctl *c, struct verdict *v, int64_t deadline_ms) {
-    static const struct query query = { "watch", add, read };
+    static const struct query query = { "watch", add, take_rows };
     for (;;) {
         struct look look = { .id = &v->id };
         int code = connection_run(c, &query, &look);

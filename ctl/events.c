@@ -55,7 +55,7 @@ static void add(struct hx_pg_tx *tx, void *user) {
     p->statement = hx_ledger_events_after(tx, p->after->ts, &p->after->id, a->given & CTL_BIT(CTL_JOB) ? &a->job : NULL, p->limit);
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct page *p = user;
     for (int i = 0; i < hx_pg_rows(tx, p->statement); i++) {
         struct place place = { hx_pg_get_time(tx, p->statement, i, 0), hx_pg_get_uuid(tx, p->statement, i, 1) };
@@ -64,7 +64,7 @@ static void read(const struct hx_pg_tx *tx, void *user) {
 }
 
 int events_read(struct ctl *c, const struct place *after, int32_t limit, struct event_list *list, struct hx_pg_error *reterr) {
-    static const struct query query = { "events", add, read };
+    static const struct query query = { "events", add, take_rows };
     struct page page = { .ctl = c, .after = after, .limit = limit, .list = list };
     return reterr ? connection_try(c, &query, &page, reterr) : connection_run(c, &query, &page);
 }
@@ -123,9 +123,9 @@ static void print_line(const struct ctl *c, const json_t *event, struct hx_buf *
     const char *job = row_string(event, "job_id"), *status = row_string(event, "next_status");
     moment_format(row_time(event, "ts"), when);
     event_change(event, &change);
-    while (change.len < strlen("running -> dead_letter"))
-        hx_buf_putc(&change, ' ');
     event_summary(json_object_get(event, "detail_json"), &summary);
+    while (summary.len && change.len < strlen("running -> dead_letter"))
+        hx_buf_putc(&change, ' ');
     hx_buf_printf(out, "%s  %s  ", when, job ? job : "?");
     table_tint(out, table_status_tint(status), c->colored, change.data);
     if (summary.len) {

@@ -139,7 +139,7 @@ static void read_json(struct view *v, const struct hx_pg_tx *tx) {
     hx_buf_puts(&v->out, "]}\n");
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct view *v = user;
     v->found = hx_pg_rows(tx, v->job_statement) > 0;
     if (!v->found)
@@ -148,17 +148,13 @@ static void read(const struct hx_pg_tx *tx, void *user) {
         read_json(v, tx);
         return;
     }
-    const char *text = hx_pg_get_text(tx, v->job_statement, 0, 0, NULL);
-    _cleanup_json_ json_t *job = row_parse(text);
-    if (job)
-        render_job(v, job);
-    else
-        hx_buf_printf(&v->out, "%s\n", text); /* its payload has numbers that only PostgreSQL can hold */
+    _cleanup_json_ json_t *job = row_parse(hx_pg_get_text(tx, v->job_statement, 0, 0, NULL));
+    render_job(v, job);
     render_events(v, tx);
 }
 
 int ctl_job(struct ctl *c) {
-    static const struct query query = { "job", add, read };
+    static const struct query query = { "job", add, take_rows };
     struct view v = { .ctl = c };
     if (hx_uuid_parse(c->words[0], &v.id) < 0) {
         hx_complain("job: %s: must be a UUID", c->words[0]);

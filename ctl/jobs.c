@@ -1,3 +1,4 @@
+#include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"
 #include "ctl/moment.h"
@@ -53,7 +54,7 @@ static void put_job(struct listing *l, const char *text) {
     _cleanup_json_ json_t *job = row_parse(text);
     const char *id = row_string(job, "id"), *type = row_string(job, "type"), *status = row_string(job, "status");
     moment_both(row_time(job, "created_at"), l->ctl->now_us, created);
-    table_put(t, PLAIN, "%s", id ? id : "(not to be shown here, see --json)");
+    table_put(t, PLAIN, "%s", id ? id : "");
     table_put(t, PLAIN, "%s", type ? type : "");
     table_put(t, table_status_tint(status), "%s", status ? status : "");
     put_attempt(t, job);
@@ -61,7 +62,7 @@ static void put_job(struct listing *l, const char *text) {
     put_error(t, job);
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct listing *l = user;
     int rows = hx_pg_rows(tx, l->statement);
     for (int i = 0; i < rows; i++) {
@@ -75,7 +76,7 @@ static void read(const struct hx_pg_tx *tx, void *user) {
 
 int ctl_jobs(struct ctl *c) {
     static const char *const headers[] = { "ID", "TYPE", "STATUS", ">ATTEMPT", "CREATED", "ERROR" };
-    static const struct query query = { "jobs", add, read };
+    static const struct query query = { "jobs", add, take_rows };
     struct listing l = { .ctl = c };
     _cleanup_buf_ struct hx_buf out = { 0 };
     table_init(&l.table, headers, HX_ARRAY_LEN(headers));
@@ -85,7 +86,7 @@ int ctl_jobs(struct ctl *c) {
     else if (!code && l.table.count)
         table_render(&l.table, 0, c->colored, &out);
     else if (!code)
-        hx_buf_puts(&out, "no jobs\n");
+        hx_complain("jobs: none");
     code = output_end(&out, code);
     hx_buf_reset(&l.json);
     table_reset(&l.table);

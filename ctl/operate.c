@@ -64,7 +64,7 @@ static void add(struct hx_pg_tx *tx, void *user) {
     b->statement = b->operation->add(tx, b->ids, b->n, b->reason);
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct batch *b = user;
     for (int i = 0; i < hx_pg_rows(tx, b->statement); i++) {
         struct hx_uuid id = hx_pg_get_uuid(tx, b->statement, i, 0);
@@ -86,7 +86,7 @@ static void judge(const struct operation *operation, struct verdict *v) {
 }
 
 int operate(struct ctl *c, const struct operation *operation, struct verdicts *v) {
-    const struct query query = { operation->name, add, read };
+    const struct query query = { operation->name, add, take_rows };
     _cleanup_free_ struct hx_uuid *ids = hx_allocn(v->count, sizeof *ids);
     _cleanup_free_ char *reason = operate_reason(c);
     for (size_t i = 0; i < v->count; i++)

@@ -19,7 +19,7 @@ static void add(struct hx_pg_tx *tx, void *user) {
     change->types = hx_ledger_types(tx);
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct change *change = user;
     unsigned least = UINT_MAX;
     change->found = hx_pg_affected(tx, change->pause) > 0;
@@ -54,7 +54,7 @@ static int report(struct ctl *c, const struct change *change) {
 }
 
 static int set_paused(struct ctl *c, bool paused) {
-    static const struct query query = { "pause", add, read };
+    static const struct query query = { "pause", add, take_rows };
     struct change change = { .type = c->words[0], .paused = paused };
     int code = connection_run(c, &query, &change);
     if (!code)

@@ -5,9 +5,40 @@
 
 #include <string.h>
 
+enum { NUMBER_MAX = 17 };
+
+static bool in_number(char c) {
+    return c && strchr("0123456789+-.eE", c);
+}
+
+/* PostgreSQL's numbers have no limits, C's have: the long ones become strings of their digits. */
+static void quote_long_numbers(const char *text, struct hx_buf *out) {
+    bool quoted = false;
+    for (const char *c = text; *c; c++) {
+        size_t n = 0;
+        while (!quoted && (*c == '-' || (*c >= '0' && *c <= '9')) && in_number(c[n]))
+            n++;
+        if (n) {
+            const char *quote = n > NUMBER_MAX ? "\"" : "";
+            hx_buf_printf(out, "%s%.*s%s", quote, (int)n, c, quote);
+            c += n - 1;
+            continue;
+        }
+        if (*c == '"')
+            quoted = !quoted;
+        if (*c == '\\' && c[1])
+            hx_buf_putc(out, *c++);
+        hx_buf_putc(out, *c);
+    }
+}
+
 json_t *row_parse(const char *text) {
     json_t *row = json_loads(text, JSON_DECODE_ANY, NULL);
-    return row ? row : json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL); /* integers over 64 bits */
+    if (row)
+        return row;
+    _cleanup_buf_ struct hx_buf tamed = { 0 };
+    quote_long_numbers(text, &tamed);
+    return json_loads(tamed.data ? tamed.data : "", JSON_DECODE_ANY, NULL);
 }
 
 const char *row_string(const json_t *row, const char *key) {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* A new reference, or NULL: a payload may hold numbers that only PostgreSQL can. */
+/* A new reference. A payload may hold numbers that only PostgreSQL can: they become strings of their digits. NULL: not JSON. */
 json_t *row_parse(const char *text);
 /* The member's text; NULL when it is null, missing or another kind. */
 const char *row_string(const json_t *row, const char *key);

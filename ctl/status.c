@@ -120,7 +120,7 @@ static void read_waiting(struct gathering *g, const struct hx_pg_tx *tx) {
     }
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct gathering *g = user;
     int64_t lease = hx_config_int(g->ctl->config, HX_WORKER_LEASE);
     g->document = status_new();
@@ -133,7 +133,7 @@ static void read(const struct hx_pg_tx *tx, void *user) {
 }
 
 int ctl_status(struct ctl *c) {
-    static const struct query query = { "status", add, read };
+    static const struct query query = { "status", add, take_rows };
     struct gathering g = { .ctl = c };
     int code = connection_run(c, &query, &g);
     if (code)

@@ -110,7 +110,7 @@ static void render_jobs(const json_t *document, bool colored, struct hx_buf *out
         table_put(&t, PLAIN, "%s", row_string(type, "type"));
         table_put(&t, PLAIN, "%s", row_string(type, "queue"));
         put_counts(&t, json_object_get(type, "counts"));
-        table_put(&t, CAREFUL, "%s", note);
+        table_put(&t, *note == ' ' ? PLAIN : CAREFUL, "%s", note);
     }
     heading(out, colored, "Jobs");
     if (!t.count) {

@@ -4,6 +4,7 @@
 #include "ctl/table.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* From when on something that should move counts as stuck, in seconds: well beyond what the scheduler takes when all is well. */
 enum { OUTBOX_S = 15, SWEEP_S = 600, SIGNAL_S = 60, DELTAS = 100000 };
@@ -18,11 +19,13 @@ static void advise(struct advice *a, enum tint tint, const char *what, const cha
     table_put(a->table, PLAIN, "%s", mend);
 }
 
-/* "outbox: 12 batches, the oldest for 3m": with a number and an age. */
-static void advise_number(struct advice *a, const char *what, int64_t n, const char *tail, double age_s, const char *mend) {
+/* "outbox: 12 batches not announced, the oldest for 3m": with a number, its noun and an age. */
+static void advise_number(struct advice *a, const char *about, int64_t n, const char *noun, const char *tail, double age_s,
+                          const char *mend) {
     char span[MOMENT_SIZE];
+    bool sibilant = noun[strlen(noun) - 1] == 'h';
     _cleanup_buf_ struct hx_buf text = { 0 };
-    hx_buf_printf(&text, "%s%" PRId64 " %s", what, n, tail);
+    hx_buf_printf(&text, "%s%" PRId64 " %s%s %s", about, n, noun, n == 1 ? "" : sibilant ? "es" : "s", tail);
     if (age_s > 0) {
         moment_span((int64_t)(age_s * 1e6), span);
         hx_buf_printf(&text, ", the oldest for %s", span);
@@ -43,11 +46,11 @@ static void about_workers(struct advice *a) {
     if (!alive)
         advise(a, BAD, "no worker is alive", "systemctl start heimdex-supervisor");
     if (silent)
-        advise_number(a, "", silent, "workers are silent; a scheduler declares them dead after a lease", 0, "heimdexctl doctor");
+        advise_number(a, "", silent, "worker", "silent; a scheduler declares such dead after a lease", 0, "heimdexctl doctor");
     if (claims)
-        advise_number(a, "", claims, "claims of dead workers are not released yet; a scheduler does it", 0, "heimdexctl doctor");
+        advise_number(a, "", claims, "claim", "of dead workers not released yet; a scheduler does it", 0, "heimdexctl doctor");
     if (row_int(a->stuck, "claims_without_worker"))
-        advise_number(a, "", row_int(a->stuck, "claims_without_worker"), "claims belong to no worker", 0, "heimdexctl doctor");
+        advise_number(a, "", row_int(a->stuck, "claims_without_worker"), "claim", "of no worker", 0, "heimdexctl doctor");
 }
 
 static void about_types(struct advice *a) {
@@ -62,9 +65,9 @@ static void about_types(struct advice *a) {
         _cleanup_free_ char *resume = hx_printf("heimdexctl resume %s", name);
         _cleanup_free_ char *prefix = hx_printf("%s: ", name);
         if (row_bool(type, "paused"))
-            advise_number(a, prefix, waiting, "jobs wait; the type is paused", 0, resume);
+            advise_number(a, prefix, waiting, "job", "waiting; the type is paused", 0, resume);
         else if (!row_bool(type, "handled"))
-            advise_number(a, prefix, waiting, "jobs wait; no worker here has a handler for it", 0,
+            advise_number(a, prefix, waiting, "job", "waiting; no worker here has a handler for it", 0,
                           "add it to handlers, then systemctl reload heimdex-supervisor");
     }
 }
@@ -73,14 +76,14 @@ static void about_upkeep(struct advice *a) {
     const json_t *outbox = json_object_get(a->stuck, "outbox");
     double age = row_number(outbox, "oldest_age_s"), lag = row_number(a->stuck, "sweep_lag_s");
     if (age > OUTBOX_S)
-        advise_number(a, "outbox: ", row_int(outbox, "rows"), "batches are not announced; workers find the jobs slowly", age,
+        advise_number(a, "outbox: ", row_int(outbox, "rows"), "batch", "not announced; workers find the jobs slowly", age,
                       "heimdexctl doctor");
     if (lag > SWEEP_S)
-        advise_number(a, "sweep: ", (int64_t)lag, "s behind; lost announcements are found late", 0, "heimdexctl doctor");
+        advise_number(a, "sweep: ", (int64_t)lag, "second", "behind; lost announcements are found late", 0, "heimdexctl doctor");
     if (row_number(a->stuck, "oldest_signal_age_s") > SIGNAL_S)
         advise(a, BAD, "a worker was asked to stop a job and does not answer", "heimdexctl workers");
     if (row_int(a->stuck, "delta_rows") > DELTAS)
-        advise_number(a, "counts: ", row_int(a->stuck, "delta_rows"), "changes are not added up; a scheduler does it", 0,
+        advise_number(a, "counts: ", row_int(a->stuck, "delta_rows"), "change", "not added up; a scheduler does it", 0,
                       "heimdexctl doctor");
     if (row_bool(a->stuck, "events_in_default_partition"))
         advise(a, BAD, "events lie in the default partition: months were not made in time; a scheduler makes them", "heimdexctl doctor");
@@ -89,9 +92,9 @@ static void about_upkeep(struct advice *a) {
 static void about_failures(struct advice *a) {
     int64_t dead = row_int(json_object_get(a->document, "counts"), "dead_letter"), quarantine = row_int(a->stuck, "quarantine");
     if (dead)
-        advise_number(a, "", dead, "jobs are dead letters", 0, "heimdexctl redrive --dry-run");
+        advise_number(a, "", dead, "dead letter", "kept", 0, "heimdexctl redrive --dry-run");
     if (quarantine)
-        advise_number(a, "", quarantine, "Kafka records could not be read", 0,
+        advise_number(a, "", quarantine, "Kafka record", "that could not be read", 0,
                       "psql -c 'select topic, reason, created_at from quarantine order by created_at'");
 }
 

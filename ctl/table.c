@@ -106,6 +106,8 @@ static void render_cell(const struct table *t, size_t column, const struct table
         spaces(out, padding);
     table_tint(out, cell->tint, colored, cell->text);
     if (column + 1 == t->columns) {
+        while (out->len && out->data[out->len - 1] == ' ')
+            out->len--;
         hx_buf_putc(out, '\n');
         return;
     }

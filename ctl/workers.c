@@ -1,5 +1,6 @@
 #include "ctl/workers.h"
 
+#include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"
 #include "ctl/moment.h"
@@ -63,7 +64,7 @@ static void add(struct hx_pg_tx *tx, void *user) {
     v->statement = hx_ledger_workers(tx);
 }
 
-static void read(const struct hx_pg_tx *tx, void *user) {
+static void take_rows(const struct hx_pg_tx *tx, void *user) {
     struct view *v = user;
     v->workers = workers_read(tx, v->statement, v->ctl->now_us, hx_config_int(v->ctl->config, HX_WORKER_LEASE));
 }
@@ -77,14 +78,13 @@ static void render(const struct view *v, struct hx_buf *out) {
     table_init(&t, headers, HX_ARRAY_LEN(headers));
     json_array_foreach(v->workers, i, worker)
         put_worker(&t, worker, v->ctl->now_us);
-    if (t.count)
-        table_render(&t, 0, v->ctl->colored, out);
-    else
-        hx_buf_puts(out, "no workers: systemctl start heimdex-supervisor\n");
+    table_render(&t, 0, v->ctl->colored, out);
+    if (!t.count)
+        hx_complain("workers: none: systemctl start heimdex-supervisor");
 }
 
 int ctl_workers(struct ctl *c) {
-    static const struct query query = { "workers", add, read };
+    static const struct query query = { "workers", add, take_rows };
     struct view v = { .ctl = c };
     int code = connection_run(c, &query, &v);
     if (code)

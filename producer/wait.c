@@ -41,8 +41,10 @@ static void finish(struct wait *w, int exit_code) {
 static bool passes(struct wait *w, const struct hx_pg_error *error) {
     if (failure_is_passing(error, true) && hx_mono_ms() - w->answered_ms < w->session->timeout_ms)
         return true;
+    struct hx_pg_error asked = *error;
+    asked.in_doubt = false; /* we only looked */
     progress_bar_hide(w->bar);
-    finish(w, failure_complain(error));
+    finish(w, failure_complain(&asked));
     return false;
 }
 

@@ -31,7 +31,7 @@ void relay_row_ended(struct relay *r, struct row *row) {
 /* How many rows more may be taken now. While Kafka is silent a few find out whether it is back; the others keep their place at the
  * head of the outbox, instead of being pushed back for minutes by failures that say nothing about them. */
 static int32_t room(const struct relay *r) {
-    if (r->scheduler->ending || r->taken_count || r->records >= RECORDS_MAX)
+    if (!r->open || r->scheduler->ending || r->taken_count || r->records >= RECORDS_MAX)
         return 0;
     size_t most = relay_silent(r) ? ROWS_PROBE : ROWS_MAX;
     if (r->rows >= most)
@@ -144,6 +144,11 @@ struct relay *relay_free(struct relay *r) {
     free(r->done);
     free(r);
     return NULL;
+}
+
+void relay_open(struct relay *r) {
+    r->open = true;
+    task_soon(r->take);
 }
 
 void relay_soon(struct relay *r) {

@@ -18,6 +18,7 @@ struct relay {
     struct task *take, *expand;
     struct silence silence;
 
+    bool open; /* topics.c has had its first try: a record to a topic that is missing would make it, as the broker likes */
     int64_t *taken; /* rows taken and not read yet, ascending */
     size_t taken_count;
     int take_at;       /* index of relay_take among the transaction's statements, -1: not in it */

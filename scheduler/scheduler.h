@@ -76,6 +76,7 @@ extern const struct task_kind due_kind, sweep_kind, peek_kind, fold_kind, upkeep
 /* relay.c: from the outbox to Kafka. 0, or -EINVAL with *reterr for a property that librdkafka refuses. */
 int relay_new(struct scheduler *s, struct relay **ret, struct hx_kafka_error *reterr);
 struct relay *relay_free(struct relay *r);
+void relay_open(struct relay *r); /* the topics are there, or can't be made now: it may begin */
 void relay_soon(struct relay *r);
 bool relay_idle(const struct relay *r);   /* nothing on its way, nothing to be written down */
 bool relay_silent(const struct relay *r); /* Kafka doesn't answer */

@@ -93,6 +93,7 @@ static void helped(int fd, uint32_t events, void *user) {
         return;
     pthread_join(t->helper, NULL); /* it has said its last word */
     t->running = false;
+    relay_open(t->scheduler->relay);
     if (t->result < 0) {
         complain(t);
         return;
@@ -102,7 +103,6 @@ static void helped(int fd, uint32_t events, void *user) {
     for (size_t i = 0; i < t->name_count; i++)
         relay_topic(t->scheduler->relay, t->names[i]);
     hx_info(NULL, "%zu topics are there", t->name_count);
-    relay_soon(t->scheduler->relay);
 }
 
 static void add_queue(struct topics *t, const char *queue) {

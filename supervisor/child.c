@@ -140,7 +140,8 @@ static int start(struct child *child) {
     int r = open_ends(child, theirs);
     if (r < 0)
         return r;
-    r = launch_child(child->host->launch, child->role->program, child->slot, child->evidence_fd, theirs[0], theirs[1], &child->pid);
+    r = launch_child(child->host->launch, child->role->program, child->slot, child->evidence_fd, theirs[0], theirs[1],
+                     &child->pid);
     close(theirs[0]);
     close(theirs[1]);
     if (r < 0) {

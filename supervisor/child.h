@@ -15,11 +15,11 @@ struct child;
 struct child_host {
     struct hx_loop *loop;
     const struct launch *launch;
-    int64_t backoff_max_ms;                                         /* the longest pause before a restart */
-    int64_t drain_ms;                                               /* from TERM to KILL of a role that drains */
-    int64_t still_ms;                                               /* a pulse that stands still for this long is a death */
-    void (*on_start)(struct child *child, void *user);              /* it has a process */
-    void (*on_change)(struct child *child, void *user);             /* ready, waiting, or neither any more */
+    int64_t backoff_max_ms;                             /* the longest pause before a restart */
+    int64_t drain_ms;                                   /* from TERM to KILL of a role that drains */
+    int64_t still_ms;                                   /* a pulse that stands still for this long is a death */
+    void (*on_start)(struct child *child, void *user);  /* it has a process */
+    void (*on_change)(struct child *child, void *user); /* ready, waiting, or neither any more */
     void (*on_answer)(struct child *child, int64_t death, void *user);
     void (*on_channel_end)(const struct hx_channel *channel, void *user);
     void (*on_death)(struct child *child, struct death *death, void *user); /* takes death over */
@@ -39,13 +39,13 @@ struct child {
     int evidence_fd;
     struct hx_channel *channel;
     struct output *output;
-    char *waiting;       /* why it can't work now, or NULL */
-    char *fatal;         /* why it is about to give up, or NULL */
+    char *waiting; /* why it can't work now, or NULL */
+    char *fatal;   /* why it is about to give up, or NULL */
     int64_t started_ms;
-    uint64_t pulse;      /* as last seen, and when it moved */
+    uint64_t pulse; /* as last seen, and when it moved */
     int64_t pulse_ms;
     unsigned restarts;
-    int64_t pause_ms;    /* the last pause that was set */
+    int64_t pause_ms; /* the last pause that was set */
     struct restart_history history;
     struct hx_timer *restart_timer, *deadline_timer;
 };

@@ -37,10 +37,13 @@ void child_log_death(const struct child *child, const struct death *d, const str
     ctx.event = "child.died";
     ctx.error_code = clean ? NULL : d->code;
     ctx.detail_json = detail.data;
-    hx_log(clean ? HX_LOG_INFO : wanted ? HX_LOG_WARNING : HX_LOG_ERR, &ctx,
-           "%s %d (pid %d) %s after %s, %ld.%03ld s of cpu, %ld KB of memory%s%s%s", d->role, d->slot, (int)d->pid, d->message, lived,
-           (long)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec), (long)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1000 % 1000,
-           usage->ru_maxrss, d->why && !clean ? ": " : "", d->why && !clean ? d->why : "", next.data ? next.data : "");
+    hx_log(clean    ? HX_LOG_INFO
+           : wanted ? HX_LOG_WARNING
+                    : HX_LOG_ERR,
+           &ctx, "%s %d (pid %d) %s after %s, %ld.%03ld s of cpu, %ld KB of memory%s%s%s", d->role, d->slot,
+           (int)d->pid, d->message, lived, (long)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec),
+           (long)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1000 % 1000, usage->ru_maxrss,
+           d->why && !clean ? ": " : "", d->why && !clean ? d->why : "", next.data ? next.data : "");
 }
 
 void child_log_not_started(const struct child *child, int error) {
@@ -50,8 +53,8 @@ void child_log_not_started(const struct child *child, int error) {
     append_next(&next, child);
     ctx.event = "child.not_started";
     ctx.detail_json = detail.data;
-    hx_error(&ctx, "%s %d: %s could not be started: %s%s", child->role->name, child->slot, child->role->program, strerror(-error),
-             next.data ? next.data : "");
+    hx_error(&ctx, "%s %d: %s could not be started: %s%s", child->role->name, child->slot, child->role->program,
+             strerror(-error), next.data ? next.data : "");
 }
 
 void child_log_stuck(const struct child *child, enum child_event event) {

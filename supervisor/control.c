@@ -84,7 +84,8 @@ static void take_line(struct client *client, const char *line, size_t n) {
 
 static void take_lines(struct client *client) {
     const char *end;
-    while (client->in.len > 0 && client->out.len < ANSWERS_MAX && (end = memchr(client->in.data, '\n', client->in.len))) {
+    while (client->in.len > 0 && client->out.len < ANSWERS_MAX &&
+           (end = memchr(client->in.data, '\n', client->in.len))) {
         size_t n = (size_t)(end - client->in.data);
         take_line(client, client->in.data, n);
         hx_buf_consume(&client->in, n + 1);
@@ -131,7 +132,8 @@ static bool client_write(struct client *client) {
 static void on_client(int fd, uint32_t events, void *user) {
     struct client *client = user;
     (void)fd;
-    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !client->closing && client->out.len < ANSWERS_MAX && !client_read(client))
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !client->closing && client->out.len < ANSWERS_MAX &&
+        !client_read(client))
         return;
     take_lines(client);
     if (!client_write(client))
@@ -183,7 +185,8 @@ static void on_accept(int listen_fd, uint32_t events, void *user) {
 
 /* ---- life ---- */
 
-int control_new(struct hx_loop *loop, const char *path, control_cb cb, void *user, struct control **ret, struct control_error *reterr) {
+int control_new(struct hx_loop *loop, const char *path, control_cb cb, void *user, struct control **ret,
+                struct control_error *reterr) {
     struct control *c = hx_alloc(sizeof(*c));
     *c = (struct control){ .loop = loop, .cb = cb, .user = user, .lock_fd = -1, .listen_fd = -1 };
     control_make_directory(path);

@@ -15,6 +15,7 @@ typedef json_t *(*control_cb)(const json_t *request, void *user);
 
 /* Takes PATH.lock, replaces a stale socket, listens; makes the socket's directory where only that is missing. 0; -EWOULDBLOCK:
  * another supervisor has it; -ENAMETOOLONG; -errno of what failed; *reterr says it in words. */
-int control_new(struct hx_loop *loop, const char *path, control_cb cb, void *user, struct control **ret, struct control_error *reterr);
+int control_new(struct hx_loop *loop, const char *path, control_cb cb, void *user, struct control **ret,
+                struct control_error *reterr);
 /* Closes all, removes the socket. */
 struct control *control_free(struct control *c);

@@ -18,17 +18,17 @@ struct death {
     int slot;
     pid_t pid;
     int wait_status;
-    bool stood_still;    /* we killed it because its pulse stood still, or it was late */
+    bool stood_still; /* we killed it because its pulse stood still, or it was late */
     int64_t lived_ms;
     int evidence_fd;
     struct hx_evidence *evidence; /* NULL: it was never started */
-    int32_t worker_id;   /* its row in the ledger, 0: none */
-    bool cleared;        /* nothing of it lives any more */
-    const void *sent_to; /* the scheduler's channel */
-    char code[24];       /* "SIGSEGV", "EXIT_70" */
-    char *message;       /* "was killed by SIGSEGV" */
-    char *why;           /* what it said itself before it ended, or the last line of its output; or NULL */
-    json_t *detail;      /* signal or exit, core, lived_ms, resource use, stderr */
+    int32_t worker_id;            /* its row in the ledger, 0: none */
+    bool cleared;                 /* nothing of it lives any more */
+    const void *sent_to;          /* the scheduler's channel */
+    char code[24];                /* "SIGSEGV", "EXIT_70" */
+    char *message;                /* "was killed by SIGSEGV" */
+    char *why;                    /* what it said itself before it ended, or the last line of its output; or NULL */
+    json_t *detail;               /* signal or exit, core, lived_ms, resource use, stderr */
 };
 
 /* Fills in code, message, why and detail from who it was and how it ended. fatal: its own last words, or NULL; tail: the end of its

@@ -88,8 +88,9 @@ json_t *fleet_json(const struct fleet *fleet) {
     int64_t now = hx_mono_ms();
     for (size_t i = 0; i < fleet->count; i++) {
         const struct child *child = &fleet->children[i];
-        json_t *item = json_pack("{s:s,s:i,s:i,s:s,s:b}", "role", child->role->name, "slot", child->slot, "pid", (int)child->pid, "state",
-                                 machine_state_name(child->state), "ready", child_works(child));
+        json_t *item =
+            json_pack("{s:s,s:i,s:i,s:s,s:b}", "role", child->role->name, "slot", child->slot, "pid", (int)child->pid,
+                      "state", machine_state_name(child->state), "ready", child_works(child));
         json_object_set_new(item, "waiting", child->waiting ? json_string(child->waiting) : json_null());
         json_object_set_new(item, "restarts", json_integer(child->restarts));
         json_object_set_new(item, "running", json_integer(child_running(child)));

@@ -34,7 +34,8 @@ struct guard {
 
 static void tell(struct guard *g, const struct held *h) {
     if (g->channel)
-        hx_channel_send(g->channel, json_pack("{s:s,s:I,s:i}", "op", "hold", "key", (json_int_t)h->key, "pid", (int)h->pid), h->fd);
+        hx_channel_send(g->channel,
+                        json_pack("{s:s,s:I,s:i}", "op", "hold", "key", (json_int_t)h->key, "pid", (int)h->pid), h->fd);
 }
 
 static void on_message(struct hx_channel *channel, const json_t *message, int fd, void *user) {
@@ -54,40 +55,38 @@ static void on_ended(pid_t pid, int status, const struct rusage *usage, void *us
         g->on_gone(g->user);
         return;
     }
-    hx_warning(NULL, "guard (pid %d) ended with %s %d, starting another", (int)pid, WIFSIGNALED(status) ? "signal" : "exit code",
+    hx_warning(NULL, "guard (pid %d) ended with %s %d, starting another", (int)pid,
+               WIFSIGNALED(status) ? "signal" : "exit code",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     hx_timer_set(g->timer, RESTART_MS);
 }
 
+/* What it is to hold waits in its channel before it runs: there is no moment in which it is there and knows nothing. */
 static int start(struct guard *g) {
     int fds[2], r = hx_channel_pair(fds);
     if (r < 0)
         return r;
-    r = launch_guard(g->launch, fds[1], &g->pid);
+    r = hx_channel_new(g->loop, fds[0], on_message, g, &g->channel);
+    for (const struct held *h = g->held; r == 0 && h; h = h->next)
+        tell(g, h);
+    if (r == 0)
+        r = launch_guard(g->launch, fds[1], &g->pid);
     close(fds[1]);
     if (r < 0) {
-        close(fds[0]);
+        g->channel = hx_channel_free(g->channel);
+        g->pid = 0;
         return r;
     }
-    r = hx_loop_child(g->loop, g->pid, on_ended, g);
-    if (r == 0)
-        r = hx_channel_new(g->loop, fds[0], on_message, g, &g->channel);
-    else
-        close(fds[0]);
-    return r;
+    return hx_loop_child(g->loop, g->pid, on_ended, g); /* our child, and not reaped yet: can't fail */
 }
 
 static void on_timer(void *user) {
     struct guard *g = user;
     int r = start(g);
-    if (r < 0) {
-        hx_error(NULL, "guard: could not be started: %s, retrying", strerror(-r));
-        if (g->pid == 0)
-            hx_timer_set(g->timer, RESTART_MS);
+    if (r == 0)
         return;
-    }
-    for (const struct held *h = g->held; h; h = h->next)
-        tell(g, h);
+    hx_error(NULL, "guard: could not be started: %s, retrying", strerror(-r));
+    hx_timer_set(g->timer, RESTART_MS);
 }
 
 struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void (*on_gone)(void *user), void *user) {

@@ -33,8 +33,8 @@ static char *own_dir(void) {
 
 /* The manager's socket is ours alone: a child must not be able to speak for the service. */
 static bool is_withheld(const char *variable) {
-    static const char *const names[] = { "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=",
-                                         "LISTEN_FDNAMES=", "HEIMDEX_LOG_FORMAT=" };
+    static const char *const names[] = { "NOTIFY_SOCKET=", "WATCHDOG_USEC=",  "WATCHDOG_PID=",      "LISTEN_PID=",
+                                         "LISTEN_FDS=",    "LISTEN_FDNAMES=", "HEIMDEX_LOG_FORMAT=" };
     for (size_t i = 0; i < HX_ARRAY_LEN(names); i++)
         if (hx_startswith(variable, names[i]))
             return true;
@@ -69,8 +69,8 @@ static char *pack(const struct hx_config *config, const char *format) {
     return packed;
 }
 
-int launch_new(const struct hx_config *config, const char *bin_dir, const char *instance, const char *incarnation, const char *format,
-               struct launch **ret) {
+int launch_new(const struct hx_config *config, const char *bin_dir, const char *instance, const char *incarnation,
+               const char *format, struct launch **ret) {
     char *dir = bin_dir ? hx_strdup(bin_dir) : own_dir();
     if (!dir)
         return -ENOENT;
@@ -118,7 +118,8 @@ static int config_fd(const struct launch *l) {
     return fd;
 }
 
-int launch_child(const struct launch *l, const char *program, int slot, int evidence_fd, int channel_fd, int output_fd, pid_t *ret_pid) {
+int launch_child(const struct launch *l, const char *program, int slot, int evidence_fd, int channel_fd, int output_fd,
+                 pid_t *ret_pid) {
     _cleanup_free_ char *path = hx_printf("%s/%s", l->bin_dir, program);
     char slot_text[16];
     snprintf(slot_text, sizeof(slot_text), "%d", slot);
@@ -127,8 +128,20 @@ int launch_child(const struct launch *l, const char *program, int slot, int evid
         return config;
     const int keep[] = { evidence_fd, channel_fd, config };
     _Static_assert(HX_FD_EVIDENCE == 3 && HX_FD_CHANNEL == 4 && HX_FD_CONFIG == 5, "the order of keep");
-    const char *const argv[] = { path, "--slot", slot_text, "--incarnation", l->incarnation, "--instance", l->instance,
-                                 "--evidence-fd", "3", "--channel-fd", "4", "--config-fd", "5", NULL };
+    const char *const argv[] = { path,
+                                 "--slot",
+                                 slot_text,
+                                 "--incarnation",
+                                 l->incarnation,
+                                 "--instance",
+                                 l->instance,
+                                 "--evidence-fd",
+                                 "3",
+                                 "--channel-fd",
+                                 "4",
+                                 "--config-fd",
+                                 "5",
+                                 NULL };
     return hx_spawn(
         &(struct hx_spawn){
             .argv = argv,

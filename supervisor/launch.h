@@ -9,12 +9,13 @@ struct launch;
 
 /* bin_dir NULL: where our own program lies. The configuration is packed now; `auto` of log.format becomes format, because the
  * children's stderr is a pipe to us and tells them nothing. 0 or -errno. */
-int launch_new(const struct hx_config *config, const char *bin_dir, const char *instance, const char *incarnation, const char *format,
-               struct launch **ret);
+int launch_new(const struct hx_config *config, const char *bin_dir, const char *instance, const char *incarnation,
+               const char *format, struct launch **ret);
 struct launch *launch_free(struct launch *l);
 
 /* Starts bin_dir/program for a slot, with its ends of evidence and channel, its output into output_fd. It leads its own process group
  * (a terminal's Ctrl-C is for us alone) and dies with us. 0 and *ret_pid, or the negative errno of hx_spawn. */
-int launch_child(const struct launch *l, const char *program, int slot, int evidence_fd, int channel_fd, int output_fd, pid_t *ret_pid);
+int launch_child(const struct launch *l, const char *program, int slot, int evidence_fd, int channel_fd, int output_fd,
+                 pid_t *ret_pid);
 /* Starts our own program as the guard; it outlives us. */
 int launch_guard(const struct launch *l, int channel_fd, pid_t *ret_pid);

@@ -2,7 +2,8 @@
 
 #include "common/text.h"
 
-#define STAY(state) { ACTION_NOTHING, state }
+#define STAY(state) \
+    { ACTION_NOTHING, state }
 
 const struct transition machine[][CHILD_EVENTS] = {
     [CHILD_DOWN] = {
@@ -93,10 +94,14 @@ static const struct {
     const char *name;
     bool has_process;
 } states[] = {
-    [CHILD_DOWN] = { "down", false },           [CHILD_PAUSED] = { "paused", false },
-    [CHILD_STARTING] = { "starting", true },    [CHILD_READY] = { "ready", true },
-    [CHILD_RESTARTING] = { "restarting", true }, [CHILD_FROZEN] = { "frozen", true },
-    [CHILD_ENDING] = { "ending", true },        [CHILD_KILLED] = { "killed", true },
+    [CHILD_DOWN] = { "down", false },
+    [CHILD_PAUSED] = { "paused", false },
+    [CHILD_STARTING] = { "starting", true },
+    [CHILD_READY] = { "ready", true },
+    [CHILD_RESTARTING] = { "restarting", true },
+    [CHILD_FROZEN] = { "frozen", true },
+    [CHILD_ENDING] = { "ending", true },
+    [CHILD_KILLED] = { "killed", true },
 };
 _Static_assert(HX_ARRAY_LEN(states) == CHILD_STATES, "each state has its name");
 

@@ -16,14 +16,14 @@ enum child_state {
 };
 
 enum child_event {
-    CHILD_START,      /* a process is wanted, or the pause is over */
+    CHILD_START, /* a process is wanted, or the pause is over */
     CHILD_SAYS_READY,
-    CHILD_RESTART,    /* an operator wants a fresh one */
-    CHILD_DRAIN,      /* finish and end */
-    CHILD_OVERDUE,    /* it did not end in time */
-    CHILD_STUCK,      /* its pulse stands still */
-    CHILD_END,        /* end at once */
-    CHILD_DIED,       /* its process is gone, or could not be started */
+    CHILD_RESTART, /* an operator wants a fresh one */
+    CHILD_DRAIN,   /* finish and end */
+    CHILD_OVERDUE, /* it did not end in time */
+    CHILD_STUCK,   /* its pulse stands still */
+    CHILD_END,     /* end at once */
+    CHILD_DIED,    /* its process is gone, or could not be started */
     CHILD_EVENTS
 };
 

@@ -7,13 +7,16 @@
 #include "supervisor/supervisor.h"
 
 static const struct hx_option options[] = {
-    { .name = "bin-dir", .argument = "DIR", .help = "where heimdex-worker and the others lie, if not beside this program (for tests)" },
+    { .name = "bin-dir",
+      .argument = "DIR",
+      .help = "where heimdex-worker and the others lie, if not beside this program (for tests)" },
 };
 
 static const struct hx_program program = {
     .name = "heimdex-supervisor",
     .synopsis = "[--config FILE]",
-    .description = "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets running jobs finish "
+    .description = "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
+                   "running jobs finish "
                    "within supervisor.drain_timeout; a second one ends everything at once.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),

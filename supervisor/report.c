@@ -42,7 +42,8 @@ void report_status(struct supervisor *s) {
     bool changed = refresh(s, false);
     if (first) {
         hx_notify_ready(s->status);
-        hx_info(&(struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1, .event = "ready" }, "ready: %s", s->status);
+        hx_info(&(struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1, .event = "ready" },
+                "ready: %s", s->status);
     } else if (changed) {
         hx_notify_status("%s", s->status);
     }
@@ -72,10 +73,11 @@ void report_heartbeat(const struct supervisor *s) {
     struct hx_log_ctx ctx = HX_LOG_CTX;
     struct status_view v;
     view(s, &v);
-    hx_buf_printf(&detail,
-                  "\"workers\":%u,\"workers_ready\":%u,\"schedulers\":%u,\"schedulers_ready\":%u,\"running\":%u,\"restarts\":%u,"
-                  "\"deaths_unsettled\":%u",
-                  v.workers, v.workers_working, v.schedulers, v.schedulers_working, v.running, v.restarts, v.unsettled);
+    hx_buf_printf(
+        &detail,
+        "\"workers\":%u,\"workers_ready\":%u,\"schedulers\":%u,\"schedulers_ready\":%u,\"running\":%u,\"restarts\":%u,"
+        "\"deaths_unsettled\":%u",
+        v.workers, v.workers_working, v.schedulers, v.schedulers_working, v.running, v.restarts, v.unsettled);
     ctx.event = "heartbeat";
     ctx.detail_json = detail.data;
     hx_info(&ctx, "%s", s->status ? s->status : "starting");
@@ -95,8 +97,9 @@ static json_t *op_ping(struct supervisor *s, const json_t *request) {
 static json_t *op_status(struct supervisor *s, const json_t *request) {
     (void)request;
     refresh(s, false);
-    return json_pack("{s:b,s:i,s:s,s:s,s:b,s:s,s:o}", "ok", true, "pid", (int)getpid(), "instance", s->instance, "incarnation",
-                     s->incarnation, "ready", report_can_work(s), "status", s->status, "children", fleet_json(&s->fleet));
+    return json_pack("{s:b,s:i,s:s,s:s,s:b,s:s,s:o}", "ok", true, "pid", (int)getpid(), "instance", s->instance,
+                     "incarnation", s->incarnation, "ready", report_can_work(s), "status", s->status, "children",
+                     fleet_json(&s->fleet));
 }
 
 static json_t *op_restart(struct supervisor *s, const json_t *request) {

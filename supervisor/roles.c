@@ -24,7 +24,8 @@ const struct role roles[] = {
 };
 _Static_assert(HX_ARRAY_LEN(roles) == ROLES, "each role has its row");
 
-int64_t restart_pause(const struct restart_policy *policy, struct restart_history *history, int64_t lived_ms, int64_t max_ms) {
+int64_t restart_pause(const struct restart_policy *policy, struct restart_history *history, int64_t lived_ms,
+                      int64_t max_ms) {
     if (lived_ms >= HX_MAX(policy->lived_long_ms, max_ms))
         history->short_lives = 0;
     int64_t ceiling = hx_backoff_ceiling(history->short_lives, policy->base_ms, max_ms);

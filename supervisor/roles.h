@@ -17,9 +17,9 @@ struct role {
     const char *name;    /* "worker" */
     const char *program; /* "heimdex-worker", beside our own program */
     enum hx_key count;   /* the key that says how many */
-    bool runs_jobs;      /* its evidence names jobs: its death is told to a scheduler; it drains before the others end */
-    bool reaps;          /* it settles those deaths */
-    int64_t end_ms;      /* from TERM to KILL; 0: as long as jobs may take to drain */
+    bool runs_jobs; /* its evidence names jobs: its death is told to a scheduler; it drains before the others end */
+    bool reaps;     /* it settles those deaths */
+    int64_t end_ms; /* from TERM to KILL; 0: as long as jobs may take to drain */
     struct restart_policy restart;
 };
 
@@ -32,4 +32,5 @@ struct restart_history {
 
 /* The pause after a process that lived for lived_ms: 0 for the first of a series; else between half of the ceiling and the ceiling,
  * so that slots which died together don't come back together. */
-int64_t restart_pause(const struct restart_policy *policy, struct restart_history *history, int64_t lived_ms, int64_t max_ms);
+int64_t restart_pause(const struct restart_policy *policy, struct restart_history *history, int64_t lived_ms,
+                      int64_t max_ms);

@@ -21,8 +21,8 @@ static bool stderr_is_journal(void) {
     const char *stream = getenv("JOURNAL_STREAM");
     uintmax_t device, inode;
     struct stat st;
-    return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
-           st.st_ino == inode;
+    return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
 }
 
 enum hx_log_format settings_log_format(const struct hx_config *config) {

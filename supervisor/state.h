@@ -24,8 +24,8 @@ struct supervisor {
     struct stop stop;
     struct hx_timer *tick_timer, *watchdog_timer, *heartbeat_timer;
     int64_t ticked_ms, status_ms;
-    char *status;  /* as last told */
-    bool ready;    /* READY=1 was said */
+    char *status; /* as last told */
+    bool ready;   /* READY=1 was said */
     int exit_code;
     char *instance;
     char incarnation[HX_UUID_SIZE];

@@ -8,15 +8,15 @@
 
 /* The fleet at a glance. */
 struct status_view {
-    bool ready;            /* READY=1 was said */
+    bool ready; /* READY=1 was said */
     bool stopping;
     unsigned workers, workers_working, workers_alive;
     unsigned schedulers, schedulers_working, schedulers_alive;
-    unsigned running;      /* jobs */
+    unsigned running; /* jobs */
     unsigned restarts;
-    unsigned unsettled;    /* deaths that no scheduler has answered */
-    const char *waiting;   /* why one of them can't work, or NULL */
-    const char *paused;    /* role of one that waits for its restart, or NULL; its slot and the pause */
+    unsigned unsettled;  /* deaths that no scheduler has answered */
+    const char *waiting; /* why one of them can't work, or NULL */
+    const char *paused;  /* role of one that waits for its restart, or NULL; its slot and the pause */
     int paused_slot;
     int64_t paused_ms;
 };

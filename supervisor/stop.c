@@ -55,7 +55,8 @@ static void enter_done(struct stop *stop) {
 }
 
 static void late_settle(struct stop *stop) {
-    hx_warning(NULL, "%zu dead workers' jobs could not be settled in time, leaving them to the next start", deaths_unsettled(stop->deaths));
+    hx_warning(NULL, "%zu dead workers' jobs could not be settled in time, leaving them to the next start",
+               deaths_unsettled(stop->deaths));
 }
 
 static void late_guard(struct stop *stop) {
@@ -67,7 +68,7 @@ static const struct {
     void (*enter)(struct stop *stop);
     bool (*done)(const struct stop *stop);
     void (*late)(struct stop *stop); /* the timer that enter set has fired */
-    bool leave_late; /* the phase is over when it is late */
+    bool leave_late;                 /* the phase is over when it is late */
 } phases[] = {
     [STOP_NOT] = { 0 },
     [STOP_WORKERS] = { .enter = enter_workers, .done = workers_done },
@@ -114,8 +115,8 @@ void stop_hurry(struct stop *stop) {
     stop_advance(stop);
 }
 
-void stop_init(struct stop *stop, struct hx_loop *loop, struct fleet *fleet, struct deaths *deaths, struct orphans *orphans,
-               struct guard *guard) {
+void stop_init(struct stop *stop, struct hx_loop *loop, struct fleet *fleet, struct deaths *deaths,
+               struct orphans *orphans, struct guard *guard) {
     *stop = (struct stop){ .loop = loop, .fleet = fleet, .deaths = deaths, .orphans = orphans, .guard = guard };
     stop->timer = hx_timer_new(loop, on_timer, stop);
 }

@@ -7,13 +7,13 @@
 #include "supervisor/orphans.h"
 
 enum stop_phase {
-    STOP_NOT,       /* running */
-    STOP_WORKERS,   /* asked to drain; each has its deadline */
-    STOP_SETTLE,    /* a scheduler answers the deaths that are left */
-    STOP_OTHERS,    /* everyone else was asked to end */
-    STOP_ORPHANS,   /* nothing that we started lives; what they left does */
+    STOP_NOT,     /* running */
+    STOP_WORKERS, /* asked to drain; each has its deadline */
+    STOP_SETTLE,  /* a scheduler answers the deaths that are left */
+    STOP_OTHERS,  /* everyone else was asked to end */
+    STOP_ORPHANS, /* nothing that we started lives; what they left does */
     STOP_GUARD,
-    STOP_DONE,      /* the loop was stopped */
+    STOP_DONE, /* the loop was stopped */
     STOP_PHASES
 };
 
@@ -28,8 +28,8 @@ struct stop {
     bool hurry;
 };
 
-void stop_init(struct stop *stop, struct hx_loop *loop, struct fleet *fleet, struct deaths *deaths, struct orphans *orphans,
-               struct guard *guard);
+void stop_init(struct stop *stop, struct hx_loop *loop, struct fleet *fleet, struct deaths *deaths,
+               struct orphans *orphans, struct guard *guard);
 void stop_reset(struct stop *stop);
 /* The first TERM. */
 void stop_begin(struct stop *stop);

@@ -54,7 +54,8 @@ static void heed_configuration(struct supervisor *s, const struct death *d) {
     if (s->ready || s->stop.phase != STOP_NOT || !death_exited(d, HX_EXIT_CONFIG))
         return;
     s->exit_code = HX_EXIT_CONFIG;
-    hx_error(NULL, "%s %d can't work with this configuration: %s", d->role, d->slot, d->why ? d->why : "it does not say why");
+    hx_error(NULL, "%s %d can't work with this configuration: %s", d->role, d->slot,
+             d->why ? d->why : "it does not say why");
     begin_stop(s);
 }
 
@@ -176,7 +177,8 @@ static int take_signals(struct supervisor *s) {
 
 static int take_control(struct supervisor *s) {
     struct control_error error;
-    int r = control_new(s->loop, hx_config_string(s->config, HX_SUPERVISOR_CONTROL_SOCKET), report_request, s, &s->control, &error);
+    int r = control_new(s->loop, hx_config_string(s->config, HX_SUPERVISOR_CONTROL_SOCKET), report_request, s,
+                        &s->control, &error);
     if (r == 0)
         return 0;
     hx_complain("supervisor.control_socket: %s", error.message);

@@ -6,7 +6,7 @@
 
 /* Announcements from Kafka become candidates. A record's offset moves on when each of its ids was claimed, found taken, or parked. */
 
-enum { READ_AT_ONCE = 256, QUARANTINED_BYTES = 64 * 1024 };
+enum { READ_AT_ONCE = 256, QUARANTINED_BYTES = 64 * 1024, UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */ };
 
 /* Enough in hand to fill the next claims; more would only keep it from other workers. */
 static bool full(const struct worker *w) {
@@ -138,6 +138,10 @@ static void broken(const struct hx_kafka_error *error, bool fatal, void *user) {
     (void)user;
     struct hx_log_ctx ctx = HX_LOG_CTX;
     ctx.event = "kafka.error";
+    if (error->code == UNKNOWN_TOPIC) { /* the scheduler makes topics; a fleet's first minute has none */
+        hx_info(&ctx, "Kafka: %s, waiting for it", error->message);
+        return;
+    }
     hx_log(fatal ? HX_LOG_ERR : HX_LOG_WARNING, &ctx, "Kafka: %s%s", error->message, fatal ? "" : ", retrying");
 }
 

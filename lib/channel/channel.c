@@ -44,7 +44,8 @@ static int send_packet(int socket_fd, const char *text, int fd) {
         message.msg_control = control;
         message.msg_controllen = sizeof(control);
         struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        *head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+        *head =
+            (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
         memcpy(CMSG_DATA(head), &fd, sizeof(fd));
     }
     while (sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -143,7 +144,9 @@ static bool receive(struct hx_channel *channel) {
     static char text[PACKET_MAX]; /* one thread, and parsed before anything else is read */
     char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(sizeof(size_t))));
     struct iovec part = { .iov_base = text, .iov_len = sizeof(text) };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
     ssize_t n = recvmsg(channel->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0 && (errno == EINTR || errno == ECONNRESET))
         return true; /* "reset" comes once, before what the other end had still sent */
@@ -156,7 +159,8 @@ static bool receive(struct hx_channel *channel) {
     int fd = take_fd(&message);
     _cleanup_json_ json_t *object = NULL;
     struct hx_json_error error;
-    if ((message.msg_flags & MSG_TRUNC) == 0 && hx_json_parse(text, (size_t)n, &object, &error) == 0 && json_is_object(object))
+    if ((message.msg_flags & MSG_TRUNC) == 0 && hx_json_parse(text, (size_t)n, &object, &error) == 0 &&
+        json_is_object(object))
         return deliver(channel, object, fd);
     hx_debug(NULL, "channel: a packet of %zd bytes is no message, ignoring", n);
     if (fd >= 0)

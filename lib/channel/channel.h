@@ -31,7 +31,8 @@ typedef void (*hx_channel_cb)(struct hx_channel *channel, const json_t *message,
 int hx_channel_pair(int ret_fds[2]);
 /* Takes the descriptor over. */
 int hx_channel_new(struct hx_loop *loop, int fd, hx_channel_cb cb, void *user, struct hx_channel **ret);
-struct hx_channel *hx_channel_free(struct hx_channel *channel); /* closes; NULL is fine; returns NULL; allowed in the callback */
+/* Closes. NULL is fine; returns NULL; allowed in the callback. */
+struct hx_channel *hx_channel_free(struct hx_channel *channel);
 /* Sends at once or queues while the other end is slow. Takes over the reference to message; fd (or -1) is duplicated.
  * 0, or -EPIPE when the other end is gone. */
 int hx_channel_send(struct hx_channel *channel, json_t *message, int fd);

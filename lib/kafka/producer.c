@@ -51,7 +51,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     if (p->ending) /* purged: the caller was told that these get no callback */
         return;
     struct hx_kafka_error error;
-    hx_kafka_error_set(&error, message->err, "%s", rd_kafka_err2str(message->err)); /* not rd_kafka_message_errstr: that is the payload */
+    hx_kafka_error_set(&error, message->err, "%s",
+                       rd_kafka_err2str(message->err)); /* not rd_kafka_message_errstr: that is the payload */
     p->cb(false, &error, message->_private, p->user);
 }
 

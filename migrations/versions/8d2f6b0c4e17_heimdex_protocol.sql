@@ -32,7 +32,7 @@ alter table job
     add column traceparent varchar(55);
 comment on column job.fence is 'raised by every claim; writes of an older fence are refused';
 comment on column job.max_attempts is 'null until the first claim sets the handler''s';
-alter table job set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+alter table job set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
     autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 -- Every job that ever had an error or was cancelled, and no other: the predicate never changes on the hot path.
 create index job_troubled on job (last_error_code, id) where last_error_code is not null;

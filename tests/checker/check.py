@@ -13,23 +13,29 @@ def check_database(connection, acks=None, finished=False, handler_log=None, idle
     with connection.cursor() as cursor:
         if connection.autocommit:
             cursor.execute("begin")
-        cursor.execute("set transaction isolation level repeatable read; set local work_mem = '64MB'; set local jit = off")
+        cursor.execute("set transaction isolation level repeatable read")
         try:
-            for statement in rules.PREPARE:
-                cursor.execute(statement)
-            found = _queries(cursor, rules.ALWAYS)
-            for wanted, more in ((same_transaction, rules.SAME_TRANSACTION), (outbox_kept, rules.OUTBOX_KEPT), (idle, rules.IDLE),
-                                 (stopped, rules.STOPPED)):
-                if wanted:
-                    found += _queries(cursor, more)
-            found += _acknowledged(cursor, acks, finished)
-            if handler_log is not None:
-                found += handlers.check(handler_log, cursor)
-            return found
+            return check_transaction(cursor, acks, finished, handler_log, idle, stopped, outbox_kept, same_transaction)
         finally:
-            if connection.autocommit:
-                cursor.execute("rollback")
+            cursor.execute("rollback")
             connection.rollback()
+
+
+def check_transaction(cursor, acks=None, finished=False, handler_log=None, idle=False, stopped=False, outbox_kept=False,
+                      same_transaction=True):
+    """The same in the transaction that is open, whose own changes it sees."""
+    cursor.execute("set local work_mem = '64MB'; set local jit = off")
+    for statement in rules.PREPARE:
+        cursor.execute(statement)
+    found = _queries(cursor, rules.ALWAYS)
+    for wanted, more in ((same_transaction, rules.SAME_TRANSACTION), (outbox_kept, rules.OUTBOX_KEPT), (idle, rules.IDLE),
+                         (stopped, rules.STOPPED)):
+        if wanted:
+            found += _queries(cursor, more)
+    found += _acknowledged(cursor, acks, finished)
+    if handler_log is not None:
+        found += handlers.check(handler_log, cursor)
+    return found
 
 
 def size(connection):

@@ -140,7 +140,7 @@ OUTBOX_KEPT = [
                  from transition t join job j on j.id = t.job_id
                 where t.next = 'queued'
                   and (t.prev is null and (j.run_at is null or j.run_at <= j.created_at)
-                       or t.prev <> 'running' and t.detail ->> 'reason' <> 'retry')
+                       or t.prev <> 'running' and t.detail ? 'max_attempts')
                   and not exists (select from outbox o where o.xmin = t.writer and o.kind = 'announce' and t.job_id = any(o.ids))"""),
     ("R3", f"""select {EVENT} || ' wrote no dead letter' from transition t
                 where t.next = 'dead_letter' and t.prev <> t.next

@@ -376,6 +376,7 @@ def test_a_supervisor_that_stood_still_blames_nobody(fleet):
 
 def test_waits_for_a_worker_that_drains(fleet):
     f = fleet(workers=2).plan("worker", term="slow", running=4).start()
+    wait_for("both workers", lambda: f.status().startswith("2 workers"))
     scheduler = f.schedulers()[0]
     f.signal(signal.SIGTERM)
     wait_for("both to be asked", lambda: len(f.fakes("term", "heimdex-worker")) == 2)

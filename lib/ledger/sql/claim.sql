@@ -2,6 +2,7 @@
 -- $1 token $2 worker $3 ids (ascending) $4 max_attempts of each one's handler $5 types handled here
 -- $6 members of the event's detail: "worker":"host/instance/slot"
 -- The worker's row is locked first: a reaper that declares it dead either sees this claim, or this claim sees it dead.
+-- A record that is delivered twice must not run a job before its time: what is snoozed or delayed is nobody's until it is due.
 -- attempt is raised here and lowered again by a release of what had not started.
 with alive as materialized (
     select id from worker where id = $2::int4 and not dead for key share
@@ -13,6 +14,7 @@ with alive as materialized (
       from (select u.id, u.max_attempts from unnest($3::uuid[], $4::int4[]) as u (id, max_attempts) order by u.id) as x
      where j.id = x.id and j.status = 'queued' and exists (select from alive)
        and j.type = any($5::varchar[])
+       and not exists (select from waiting w where w.job_id = j.id and w.reason in ('snoozed', 'delayed') and not w.announced)
        and j.type <> all ((select coalesce(array_agg(t.type), '{}') from job_type t where t.paused)::varchar[])
     returning j.id, j.org_id, j.type, j.attempt, j.max_attempts, j.fence, j.crash_count, j.priority, j.timeout_ms, j.updated_at,
               j.payload, j.traceparent

@@ -15,7 +15,7 @@ with picked as materialized (
      order by w.priority desc, w.due
      limit $2::int4
 ), reserved as (
-    update waiting w set due = clock_timestamp() + interval '10 s' from picked p where w.job_id = p.job_id
+    update waiting w set due = clock_timestamp() + interval '10 s', announced = true from picked p where w.job_id = p.job_id
 ), woken as (
     update job j set status = 'queued', updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
       from (select job_id from picked order by job_id) as p

@@ -26,7 +26,8 @@ static inline int scratch_open(void **s) {
 
 static inline int scratch_close(void **s) {
     (void)s;
-    static const char *const names[] = { "heimdex-worker", "heimdex-scheduler", "control", "control.lock", "sub/control", "sub/control.lock", "sub", "out" };
+    static const char *const names[] = { "heimdex-worker", "heimdex-scheduler", "control", "control.lock",
+                                         "sub/control",    "sub/control.lock",  "sub",     "out" };
     char path[128];
     for (size_t i = 0; i < HX_ARRAY_LEN(names); i++) {
         snprintf(path, sizeof(path), "%s/%s", scratch_dir, names[i]);

@@ -50,9 +50,16 @@ static int open_child(void **s) {
     assert_int_equal(hx_loop_new(&loop), 0);
     config = scratch_config(NULL);
     assert_int_equal(launch_new(config, scratch_dir, "main", "run", "json", &launch), 0);
-    host = (struct child_host){ .loop = loop, .launch = launch, .backoff_max_ms = 20, .drain_ms = 100, .still_ms = 1000,
-                                .on_start = on_start, .on_change = on_change, .on_answer = on_answer,
-                                .on_channel_end = on_channel_end, .on_death = on_death };
+    host = (struct child_host){ .loop = loop,
+                                .launch = launch,
+                                .backoff_max_ms = 20,
+                                .drain_ms = 100,
+                                .still_ms = 1000,
+                                .on_start = on_start,
+                                .on_change = on_change,
+                                .on_answer = on_answer,
+                                .on_channel_end = on_channel_end,
+                                .on_death = on_death };
     child_init(&child, &host, &roles[ROLE_WORKER], 0);
     return 0;
 }

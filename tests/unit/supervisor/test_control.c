@@ -78,7 +78,8 @@ static void answers_line_by_line(void **s) {
     say(fd, "{\"a\":1}\n\r\n\n{\"b\":");
     expect(fd, "{\"ok\":true,\"echo\":{\"a\":1}}\n");
     say(fd, "2}\n[]\n{x\n");
-    expect(fd, "{\"ok\":true,\"echo\":{\"b\":2}}\n{\"ok\":false,\"error\":\"a request is a JSON object\"}\n{\"ok\":false,");
+    expect(fd,
+           "{\"ok\":true,\"echo\":{\"b\":2}}\n{\"ok\":false,\"error\":\"a request is a JSON object\"}\n{\"ok\":false,");
     assert_int_equal(count, 2);
     close(fd);
 }

@@ -16,7 +16,9 @@
 static struct death *make(int status, const char *fatal, const char *tail, size_t n) {
     struct death *d = hx_alloc(sizeof(*d));
     struct rusage usage = { .ru_utime = { 1, 500000 }, .ru_maxrss = 4096 };
-    *d = (struct death){ .role = "worker", .slot = 3, .pid = 4711, .wait_status = status, .evidence_fd = -1, .worker_id = 12, .number = 7 };
+    *d = (struct death){
+        .role = "worker", .slot = 3, .pid = 4711, .wait_status = status, .evidence_fd = -1, .worker_id = 12, .number = 7
+    };
     death_describe(d, &usage, fatal, tail, n);
     return d;
 }
@@ -38,7 +40,8 @@ static void names_a_signal(void **s) {
     assert_string_equal(json_string_value(json_object_get(m, "op")), "death");
     assert_int_equal(json_integer_value(json_object_get(m, "worker")), 12);
     assert_int_equal(json_integer_value(json_object_get(m, "death")), 7);
-    assert_string_equal(json_string_value(json_object_get(m, "message")), "worker 3 (pid 4711) was killed by SIGSEGV (core dumped)");
+    assert_string_equal(json_string_value(json_object_get(m, "message")),
+                        "worker 3 (pid 4711) was killed by SIGSEGV (core dumped)");
     death_free(d);
     assert_null(death_free(NULL));
 }

@@ -82,7 +82,7 @@ static void keeps_the_tail(void **s) {
     (void)s;
     size_t n;
     for (int i = 0; i < 1000; i++) {
-        char line[16];
+        char line[24];
         snprintf(line, sizeof(line), "line %d\n", i);
         print(line);
     }

@@ -51,7 +51,8 @@ static void auto_is_what_stderr_is(void **s) {
 static void a_format_that_was_set_stays(void **s) {
     (void)s;
     for (enum hx_log_format f = HX_LOG_JOURNAL; f <= HX_LOG_TEXT; f++) {
-        struct hx_config *config = scratch_config((const char *const[]){ "HEIMDEX_LOG_FORMAT", settings_log_format_name(f), NULL });
+        struct hx_config *config =
+            scratch_config((const char *const[]){ "HEIMDEX_LOG_FORMAT", settings_log_format_name(f), NULL });
         assert_int_equal(settings_log_format(config), f);
         hx_config_free(config);
     }

@@ -13,7 +13,9 @@ static void is(struct status_view v, const char *expected) {
     assert_string_equal(text.data, expected);
 }
 
-#define FULL .workers = 2, .workers_working = 2, .workers_alive = 2, .schedulers = 1, .schedulers_working = 1, .schedulers_alive = 1
+#define FULL                                                                                          \
+    .workers = 2, .workers_working = 2, .workers_alive = 2, .schedulers = 1, .schedulers_working = 1, \
+    .schedulers_alive = 1
 
 static void while_starting(void **s) {
     (void)s;
@@ -29,17 +31,24 @@ static void while_starting(void **s) {
 static void while_running(void **s) {
     (void)s;
     is((struct status_view){ .ready = true, FULL, .running = 12 }, "2 workers, 12 jobs running");
-    is((struct status_view){ .ready = true, .workers = 1, .workers_working = 1, .running = 1 }, "1 worker, 1 job running");
+    is((struct status_view){ .ready = true, .workers = 1, .workers_working = 1, .running = 1 },
+       "1 worker, 1 job running");
     is((struct status_view){ .ready = true, FULL, .waiting = "PostgreSQL at db: timeout" },
        "2 workers, 0 jobs running, waiting for PostgreSQL at db: timeout");
-    is((struct status_view){ .ready = true, .workers = 2, .workers_working = 1, .schedulers = 1, .paused = "worker", .paused_slot = 1,
+    is((struct status_view){ .ready = true,
+                             .workers = 2,
+                             .workers_working = 1,
+                             .schedulers = 1,
+                             .paused = "worker",
+                             .paused_slot = 1,
                              .paused_ms = 400 },
        "1 of 2 workers, 0 jobs running, no scheduler, worker 1 starts again in 400ms");
 }
 
 static void while_stopping(void **s) {
     (void)s;
-    is((struct status_view){ .stopping = true, .ready = true, FULL, .running = 3 }, "stopping: 2 workers finish 3 jobs");
+    is((struct status_view){ .stopping = true, .ready = true, FULL, .running = 3 },
+       "stopping: 2 workers finish 3 jobs");
     is((struct status_view){ .stopping = true, .workers_alive = 1, .running = 1 }, "stopping: 1 worker finishes 1 job");
     is((struct status_view){ .stopping = true, .unsettled = 1 }, "stopping: settling the jobs of 1 dead worker");
     is((struct status_view){ .stopping = true }, "stopping: workers have ended");

@@ -117,7 +117,8 @@ static void queues_for_a_slow_reader(void **s) {
     struct end a, b;
     open_ends(&a, &b);
     for (int i = 0; i < MANY; i++)
-        assert_int_equal(hx_channel_send(a.channel, json_pack("{s:s,s:i}", "op", i == MANY - 1 ? "last" : "more", "n", i), -1), 0);
+        assert_int_equal(
+            hx_channel_send(a.channel, json_pack("{s:s,s:i}", "op", i == MANY - 1 ? "last" : "more", "n", i), -1), 0);
     assert_int_equal(b.heard, 0);
     while (b.heard < MANY)
         assert_int_equal(hx_loop_once(loop, 2000), 0);
@@ -204,14 +205,10 @@ static void refuses_what_is_too_large(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(carries_messages_both_ways),
-        cmocka_unit_test(hands_a_descriptor_over),
-        cmocka_unit_test(tells_the_end_once_and_last),
-        cmocka_unit_test(queues_for_a_slow_reader),
-        cmocka_unit_test(drops_the_queue_of_a_dead_reader),
-        cmocka_unit_test(may_be_freed_in_its_callback),
-        cmocka_unit_test(reads_at_once_when_asked),
-        cmocka_unit_test(ignores_what_is_no_message),
+        cmocka_unit_test(carries_messages_both_ways),       cmocka_unit_test(hands_a_descriptor_over),
+        cmocka_unit_test(tells_the_end_once_and_last),      cmocka_unit_test(queues_for_a_slow_reader),
+        cmocka_unit_test(drops_the_queue_of_a_dead_reader), cmocka_unit_test(may_be_freed_in_its_callback),
+        cmocka_unit_test(reads_at_once_when_asked),         cmocka_unit_test(ignores_what_is_no_message),
         cmocka_unit_test(refuses_what_is_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,9 @@
 
 static void high_comes_before_low(void **state) {
     struct fixture *f = *state;
+    open_settled(f);
     produce(f, "low", "lmn");
     produce(f, "high", "hij");
-    open_consumer(f);
-    assert_false(hx_consumer_assigned(f->c));
     until_fetched(f, 3, 3);
     assert_true(take(f, false, true));
     assert_string_equal(f->got, "hijlmn");
@@ -16,9 +15,9 @@ static void high_comes_before_low(void **state) {
 
 static void low_comes_first_when_asked_for(void **state) {
     struct fixture *f = *state;
+    open_settled(f);
     produce(f, "low", "lmn");
     produce(f, "high", "hij");
-    open_consumer(f);
     until_fetched(f, 3, 3);
     assert_true(take(f, true, true));
     assert_string_equal(f->got, "lmnhij");
@@ -30,6 +29,7 @@ static void low_comes_first_when_asked_for(void **state) {
 static void ready_says_when_records_come(void **state) {
     struct fixture *f = *state;
     open_consumer(f);
+    assert_false(hx_consumer_assigned(f->c));
     until(&f->mock, hx_consumer_assigned(f->c));
     for (const char *r = "abc"; *r; r++) {
         take(f, false, true);
@@ -42,8 +42,7 @@ static void ready_says_when_records_come(void **state) {
 
 static void nothing_comes_while_paused(void **state) {
     struct fixture *f = *state;
-    open_consumer(f);
-    until(&f->mock, hx_consumer_assigned(f->c));
+    open_settled(f);
     hx_consumer_pause(f->c, true);
     f->ready = 0;
     produce(f, "low", "abc");
@@ -59,8 +58,8 @@ static void nothing_comes_while_paused(void **state) {
 
 static void records_left_lying_are_told_again(void **state) {
     struct fixture *f = *state;
+    open_settled(f);
     produce(f, "low", "ab");
-    open_consumer(f);
     until_fetched(f, 0, 2);
     run_for(&f->mock, 0);
     f->ready = 0; /* their event is spent */

@@ -1,0 +1,98 @@
+#include "producer/slice.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static char *member(const char *object, const char *name) {
+    struct slice s;
+    if (!slice_member(object, strlen(object), name, &s))
+        return NULL;
+    return hx_strndup(s.at, s.n);
+}
+
+static void check_member(const char *object, const char *name, const char *expected) {
+    _cleanup_free_ char *found = member(object, name);
+    if (!hx_streq(found, expected))
+        fail_msg("%s of %s: %s", name, object, found ? found : "none");
+}
+
+static void members(void **state) {
+    (void)state;
+    const char *object =
+        " { \"a\" : 1 , \"b\":{\"result\":2,\"x\":\"}\"},\"result\": [1, {\"y\": \"]\\\"\"}] , \"c\":null}";
+    check_member(object, "a", "1");
+    check_member(object, "b", "{\"result\":2,\"x\":\"}\"}");
+    check_member(object, "result", "[1, {\"y\": \"]\\\"\"}]");
+    check_member(object, "c", "null");
+    check_member(object, "x", NULL);
+    check_member("{}", "a", NULL);
+    check_member("[1]", "a", NULL);
+    check_member("", "a", NULL);
+    check_member("{\"a\"", "a", NULL);
+    check_member("{\"a\":", "a", NULL);
+    check_member("{\"a\":1", "b", NULL);
+}
+
+static void values(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *value; /* value NULL: it doesn't end */
+    } samples[] = {
+        { "1,", "1" },
+        { "  true}", "true" },
+        { "\"a\\\"b\"c", "\"a\\\"b\"" },
+        { "[[]]]", "[[]]" },
+        { "{\"]\":1}", "{\"]\":1}" },
+        { "\"abc", NULL },
+        { "[1", NULL },
+        { "\"\\", NULL },
+        { "", NULL },
+        { ",", NULL },
+        { "[\"a", NULL },
+        { "   ", NULL },
+        { "}", NULL },
+        { "-1.5e3 ", "-1.5e3" },
+    };
+    for (size_t i = 0; i < HX_ARRAY_LEN(samples); i++) {
+        const char *at = samples[i].text;
+        struct slice s;
+        bool found = slice_value(&at, at + strlen(at), &s);
+        assert_true(found == (samples[i].value != NULL));
+        if (found) {
+            assert_int_equal(s.n, strlen(samples[i].value));
+            assert_memory_equal(s.at, samples[i].value, s.n);
+            assert_ptr_equal(at, s.at + s.n);
+        }
+    }
+}
+
+static void compact(void **state) {
+    (void)state;
+    const char *text = " {\"a b\": [1,  2], \"c\" : \" \\\" \"} ";
+    _cleanup_buf_ struct hx_buf out = { 0 };
+    slice_append_compact((struct slice){ text, strlen(text) }, &out);
+    assert_string_equal(out.data, "{\"a b\":[1,2],\"c\":\" \\\" \"}");
+}
+
+static void nulls(void **state) {
+    (void)state;
+    assert_true(slice_is_null((struct slice){ "null", 4 }));
+    assert_false(slice_is_null((struct slice){ "nul", 3 }));
+    assert_false(slice_is_null((struct slice){ "true", 4 }));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(members),
+        cmocka_unit_test(values),
+        cmocka_unit_test(compact),
+        cmocka_unit_test(nulls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,3 +1,4 @@
+/* heimdexctl cancel. */
 #include "common/clock.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"

@@ -13,8 +13,9 @@ int connection_ask_clock(struct hx_pg_tx *tx) {
 }
 
 struct hx_pg *connection_new(const struct hx_config *config, struct hx_loop *loop, int64_t timeout_ms) {
+    /* A little less than a transaction gets, so that the connection's failure is the answer, and not that nothing could be sent. */
     struct hx_pg_options options = { .application_name = "heimdexctl",
-                                     .timeout_ms = timeout_ms,
+                                     .timeout_ms = timeout_ms - timeout_ms / 20,
                                      .fail_fast = true,
                                      .no_prepare = !hx_config_int(config, HX_POSTGRES_PREPARED_STATEMENTS) };
     struct hx_pg *pg = NULL;
@@ -24,7 +25,8 @@ struct hx_pg *connection_new(const struct hx_config *config, struct hx_loop *loo
     return pg;
 }
 
-static const char *keyword(const char *const *keywords, const char *const *values, const char *name, const char *fallback) {
+static const char *keyword(const char *const *keywords, const char *const *values, const char *name,
+                           const char *fallback) {
     for (; *keywords; keywords++, values++)
         if (hx_streq(*keywords, name) && *values && **values)
             return *values;
@@ -60,7 +62,8 @@ int connection_exit_code(const struct hx_pg_error *error) {
 
 void connection_complain(const struct hx_pg_error *error) {
     if (error->class == HX_PG_SCHEMA)
-        hx_complain("PostgreSQL: %s: the schema is missing or another release's: heimdex-migrate upgrade head", error->message);
+        hx_complain("PostgreSQL: %s: the schema is missing or another release's: heimdex-migrate upgrade head",
+                    error->message);
     else
         hx_complain("PostgreSQL: %s", error->message);
 }

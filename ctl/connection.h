@@ -4,9 +4,9 @@
 #include "ctl/ctl.h"
 
 struct query {
-    const char *name;                                       /* a literal */
-    void (*add)(struct hx_pg_tx *tx, void *user);           /* appends the statements; again for each try */
-    void (*read)(const struct hx_pg_tx *tx, void *user);    /* once, when it has committed */
+    const char *name;                                    /* a literal */
+    void (*add)(struct hx_pg_tx *tx, void *user);        /* appends the statements; again for each try */
+    void (*read)(const struct hx_pg_tx *tx, void *user); /* once, when it has committed */
 };
 
 /* Runs it within postgres.timeout, deadlocks tried again, and takes the database's time. 0, or the exit code of a failure that

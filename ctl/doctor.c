@@ -5,8 +5,8 @@
 #include "ctl/output.h"
 #include "ctl/table.h"
 
-struct finding *doctor_find(struct doctor *d, const char *name, enum finding_state state, int64_t started_ns, const char *mend,
-                            const char *fmt, ...) {
+struct finding *doctor_find(struct doctor *d, const char *name, enum finding_state state, int64_t started_ns,
+                            const char *mend, const char *fmt, ...) {
     struct hx_buf what = { 0 };
     va_list ap;
     va_start(ap, fmt);

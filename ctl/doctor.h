@@ -27,8 +27,8 @@ struct doctor {
 };
 
 /* Appends a finding; started_ns (hx_mono_ns) gives its ms. mend may be NULL. Borrowed until the next one. */
-struct finding *doctor_find(struct doctor *d, const char *name, enum finding_state state, int64_t started_ns, const char *mend,
-                            const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+struct finding *doctor_find(struct doctor *d, const char *name, enum finding_state state, int64_t started_ns,
+                            const char *mend, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void doctor_add_queue(struct doctor *d, const char *queue);
 void doctor_reset(struct doctor *d);
 /* {"ok":bool,"deps":{NAME:{"ok","ms","error","warning","detail","mend"}}} and a line's end. */
@@ -36,9 +36,9 @@ void doctor_json(const struct doctor *d, struct hx_buf *out);
 void doctor_render(const struct doctor *d, bool colored, struct hx_buf *out);
 bool doctor_well(const struct doctor *d);
 
-void probe_pg(struct doctor *d);    /* pg, schema, permissions, clock; the queues of the registered types */
-void probe_kafka(struct doctor *d); /* kafka, topics */
-void probe_fleet(struct doctor *d); /* fleet */
+void probe_pg(struct doctor *d);     /* pg, schema, permissions, clock; the queues of the registered types */
+void probe_kafka(struct doctor *d);  /* kafka, topics */
+void probe_fleet(struct doctor *d);  /* fleet */
 void probe_others(struct doctor *d); /* redis, qdrant, gcs, where they are set */
 
 /* probe_tcp.c: a connection within timeout_ms, name resolution included. 0 or -errno. */

@@ -73,8 +73,8 @@ static bool say_worker(const json_t *detail, const json_t *value, struct hx_buf 
 }
 
 static const struct phrase phrases[] = {
-    { "stage", say_stage },           { "progress", say_progress },  { "attempt", say_attempt }, { "worker", say_worker },
-    { "error", say_error },           { "reason", say_plainly },     { "retry_in_ms", say_pause }, { "delay_ms", say_pause },
+    { "stage", say_stage }, { "progress", say_progress }, { "attempt", say_attempt },   { "worker", say_worker },
+    { "error", say_error }, { "reason", say_plainly },    { "retry_in_ms", say_pause }, { "delay_ms", say_pause },
 };
 
 static bool has_phrase(const char *key) {

@@ -52,7 +52,8 @@ struct page {
 static void add(struct hx_pg_tx *tx, void *user) {
     struct page *p = user;
     const struct ctl_arguments *a = &p->ctl->args;
-    p->statement = hx_ledger_events_after(tx, p->after->ts, &p->after->id, a->given & CTL_BIT(CTL_JOB) ? &a->job : NULL, p->limit);
+    p->statement =
+        hx_ledger_events_after(tx, p->after->ts, &p->after->id, a->given & CTL_BIT(CTL_JOB) ? &a->job : NULL, p->limit);
 }
 
 static void take_rows(const struct hx_pg_tx *tx, void *user) {
@@ -63,7 +64,8 @@ static void take_rows(const struct hx_pg_tx *tx, void *user) {
     }
 }
 
-int events_read(struct ctl *c, const struct place *after, int32_t limit, struct event_list *list, struct hx_pg_error *reterr) {
+int events_read(struct ctl *c, const struct place *after, int32_t limit, struct event_list *list,
+                struct hx_pg_error *reterr) {
     static const struct query query = { "events", add, take_rows };
     struct page page = { .ctl = c, .after = after, .limit = limit, .list = list };
     return reterr ? connection_try(c, &query, &page, reterr) : connection_run(c, &query, &page);

@@ -27,7 +27,8 @@ void event_list_reset(struct event_list *list);
 void event_list_keep(struct event_list *list, size_t keep);
 
 /* Reads events behind a place, at most limit, and appends them. 0 or an exit code; reterr NULL: complain. */
-int events_read(struct ctl *c, const struct place *after, int32_t limit, struct event_list *list, struct hx_pg_error *reterr);
+int events_read(struct ctl *c, const struct place *after, int32_t limit, struct event_list *list,
+                struct hx_pg_error *reterr);
 /* The newest n, oldest first. 0 or an exit code, complained of. */
 int events_newest(struct ctl *c, size_t n, struct event_list *list);
 /* Appends one: a line for people, or with --json the object. */

@@ -1,3 +1,4 @@
+/* heimdexctl job: a row and its history. */
 #include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"

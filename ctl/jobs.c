@@ -1,3 +1,4 @@
+/* heimdexctl jobs: a list, newest first. */
 #include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"

@@ -29,7 +29,8 @@ int main(int argc, char **argv) {
     const struct hx_program program = {
         .name = "heimdexctl",
         .synopsis = "COMMAND [ARGUMENT]... [OPTION]...",
-        .description = "Shows what the jobs and the fleet are doing, and why, and steers them. It talks to PostgreSQL; only doctor "
+        .description = "Shows what the jobs and the fleet are doing, and why, and steers them. It talks to PostgreSQL; "
+                       "only doctor "
                        "needs Kafka too.",
         .options = ctl_options,
         .option_count = CTL_OPTIONS,

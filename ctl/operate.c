@@ -45,7 +45,10 @@ char *operate_reason(const struct ctl *c) {
         return hx_strdup(c->args.reason);
     const char *sudo = getenv("SUDO_USER");
     const struct passwd *us = sudo && *sudo ? NULL : getpwuid(getuid());
-    return hx_printf("heimdexctl %s by %s", c->command->name, us ? us->pw_name : sudo && *sudo ? sudo : "an unknown user");
+    return hx_printf("heimdexctl %s by %s", c->command->name,
+                     us              ? us->pw_name
+                     : sudo && *sudo ? sudo
+                                     : "an unknown user");
 }
 
 /* ---- the transactions ---- */

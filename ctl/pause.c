@@ -1,3 +1,4 @@
+/* heimdexctl pause and resume. */
 #include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"
@@ -38,8 +39,8 @@ static int report(struct ctl *c, const struct change *change) {
     if (!change->found && change->nearest)
         hx_complain("%s: %s: no such type, did you mean %s?", c->command->name, change->type, change->nearest);
     else if (!change->found)
-        hx_complain("%s: %s: no such type: a type is known once a worker that has a handler for it has started", c->command->name,
-                    change->type);
+        hx_complain("%s: %s: no such type: a type is known once a worker that has a handler for it has started",
+                    c->command->name, change->type);
     if (!change->found)
         return HX_EXIT_NO;
     if (c->args.json) {
@@ -49,7 +50,8 @@ static int report(struct ctl *c, const struct change *change) {
         return output_json(object, 0);
     }
     _cleanup_buf_ struct hx_buf out = { 0 };
-    hx_buf_printf(&out, "%s %s\n", change->type, change->paused ? "paused: what runs ends, nothing more starts" : "resumed");
+    hx_buf_printf(&out, "%s %s\n", change->type,
+                  change->paused ? "paused: what runs ends, nothing more starts" : "resumed");
     return output_end(&out, 0);
 }
 

@@ -1,3 +1,4 @@
+/* doctor: the supervisor's control socket. */
 #include "common/clock.h"
 #include "ctl/doctor.h"
 #include "ctl/row.h"
@@ -57,15 +58,17 @@ static int ask(int fd, int64_t deadline_ms, struct hx_buf *answer) {
 
 static void find_failure(struct doctor *d, int64_t started, const char *path, int error) {
     if (error == -ENOENT || error == -ECONNREFUSED)
-        doctor_find(d, "fleet", FINDING_FAILURE, started, "systemctl start heimdex-supervisor", "no supervisor runs here (%s)", path);
+        doctor_find(d, "fleet", FINDING_FAILURE, started, "systemctl start heimdex-supervisor",
+                    "no supervisor runs here (%s)", path);
     else if (error == -EACCES)
-        doctor_find(d, "fleet", FINDING_FAILURE, started, "sudo heimdexctl doctor, or join the group heimdex", "%s: may not be opened",
-                    path);
+        doctor_find(d, "fleet", FINDING_FAILURE, started, "sudo heimdexctl doctor, or join the group heimdex",
+                    "%s: may not be opened", path);
     else if (error == -ETIMEDOUT || error == -EAGAIN)
         doctor_find(d, "fleet", FINDING_FAILURE, started, "systemctl restart heimdex-supervisor",
                     "the supervisor does not answer within a second (%s)", path);
     else
-        doctor_find(d, "fleet", FINDING_FAILURE, started, "journalctl -u heimdex-supervisor", "%s: %s", path, strerror(-error));
+        doctor_find(d, "fleet", FINDING_FAILURE, started, "journalctl -u heimdex-supervisor", "%s: %s", path,
+                    strerror(-error));
 }
 
 static void find_answer(struct doctor *d, int64_t started, const struct hx_buf *text) {

@@ -1,3 +1,4 @@
+/* doctor: brokers and topics. */
 #include "common/clock.h"
 #include "ctl/doctor.h"
 #include "lib/kafka/kafka.h"
@@ -58,15 +59,16 @@ static void find_topics(struct doctor *d, const struct topics *t, int64_t starte
             state = FINDING_FAILURE;
     }
     if (missing.len)
-        doctor_find(d, "topics", state, started, "systemctl restart heimdex-supervisor, which makes them", "missing: %s",
-                    missing.data);
+        doctor_find(d, "topics", state, started, "systemctl restart heimdex-supervisor, which makes them",
+                    "missing: %s", missing.data);
     else
         doctor_find(d, "topics", FINDING_OK, started, NULL, "all %zu are there", t->count);
 }
 
 void probe_kafka(struct doctor *d) {
     const struct hx_config *config = d->ctl->config;
-    struct hx_kafka_options options = { .brokers = hx_config_string(config, HX_KAFKA_BROKERS), .client_id = "heimdexctl" };
+    struct hx_kafka_options options = { .brokers = hx_config_string(config, HX_KAFKA_BROKERS),
+                                        .client_id = "heimdexctl" };
     struct hx_kafka_error error = { 0 };
     struct topics topics;
     int brokers = 0;
@@ -76,7 +78,8 @@ void probe_kafka(struct doctor *d) {
     int64_t started = hx_mono_ns();
     int r = hx_kafka_probe(&options, topics.pointers, topics.count, TIMEOUT_MS, &brokers, topics.exist, &error);
     if (r == 0) {
-        doctor_find(d, "kafka", FINDING_OK, started, NULL, "%d broker%s at %s", brokers, brokers == 1 ? "" : "s", options.brokers);
+        doctor_find(d, "kafka", FINDING_OK, started, NULL, "%d broker%s at %s", brokers, brokers == 1 ? "" : "s",
+                    options.brokers);
         find_topics(d, &topics, started);
     } else {
         doctor_find(d, "kafka", FINDING_FAILURE, started,

@@ -1,3 +1,4 @@
+/* doctor: PostgreSQL, its schema, rights and clock. */
 #include "common/clock.h"
 #include "ctl/connection.h"
 #include "ctl/doctor.h"
@@ -46,11 +47,12 @@ static bool probe_connection(struct probe *p) {
     int64_t started = hx_mono_ns();
     if (ask_clock(p, &error) == HX_PG_OK) {
         int version = hx_pg_server_version(p->pg);
-        doctor_find(d, "pg", FINDING_OK, started, NULL, "PostgreSQL %d.%d at %s", version / 10000, version % 10000, address);
+        doctor_find(d, "pg", FINDING_OK, started, NULL, "PostgreSQL %d.%d at %s", version / 10000, version % 10000,
+                    address);
         return true;
     }
-    struct finding *f =
-        doctor_find(d, "pg", FINDING_FAILURE, started, mend_connection(&error), "PostgreSQL at %s: %s", address, error.message);
+    struct finding *f = doctor_find(d, "pg", FINDING_FAILURE, started, mend_connection(&error), "PostgreSQL at %s: %s",
+                                    address, error.message);
     if (!error.sqlstate[0] && error.class == HX_PG_UNAVAILABLE)
         f->error = hx_strdup("connection refused or timeout");
     return false;
@@ -73,7 +75,8 @@ static bool probe_schema(struct probe *p) {
     enum hx_pg_class class = hx_pg_run(p->pg, tx, ASK_MS, read_revision, p, &error);
     bool right = hx_streq(p->revision, hx_schema_head());
     if (class == HX_PG_DENIED)
-        doctor_find(d, "schema", FINDING_FAILURE, started, "grant select on alembic_version to this login", "%s", error.message);
+        doctor_find(d, "schema", FINDING_FAILURE, started, "grant select on alembic_version to this login", "%s",
+                    error.message);
     else if (class != HX_PG_OK && class != HX_PG_SCHEMA)
         doctor_find(d, "schema", FINDING_FAILURE, started, NULL, "%s", error.message);
     else if (right)
@@ -81,7 +84,8 @@ static bool probe_schema(struct probe *p) {
     else if (!p->revision[0])
         doctor_find(d, "schema", FINDING_FAILURE, started, MIGRATE, "there is no schema here yet");
     else
-        doctor_find(d, "schema", FINDING_FAILURE, started, MIGRATE, "at %s, this program needs %s", p->revision, hx_schema_head());
+        doctor_find(d, "schema", FINDING_FAILURE, started, MIGRATE, "at %s, this program needs %s", p->revision,
+                    hx_schema_head());
     return right;
 }
 

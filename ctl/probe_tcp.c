@@ -1,3 +1,4 @@
+/* doctor: dependencies that only have to accept a connection. */
 #include "common/clock.h"
 #include "ctl/doctor.h"
 
@@ -23,7 +24,8 @@ int probe_parse_url(const char *url, const char *default_port, struct url_parts 
     const char *user = memrchr(at, '@', n);
     const char *host = user ? user + 1 : at, *end = at + n;
     bool bracketed = *host == '[';
-    const char *host_end = bracketed ? memchr(host, ']', (size_t)(end - host)) : memchr(host, ':', (size_t)(end - host));
+    const char *host_end =
+        bracketed ? memchr(host, ']', (size_t)(end - host)) : memchr(host, ':', (size_t)(end - host));
     if (bracketed && !host_end)
         return -EINVAL;
     const char *port = host_end ? host_end + bracketed : end;
@@ -118,6 +120,7 @@ void probe_others(struct doctor *d) {
         if (r == 0)
             doctor_find(d, others[i].name, FINDING_OK, started, NULL, "connects to %s:%s", parts.host, parts.port);
         else
-            doctor_find(d, others[i].name, FINDING_FAILURE, started, others[i].mend, "%s:%s: %s", parts.host, parts.port, strerror(-r));
+            doctor_find(d, others[i].name, FINDING_FAILURE, started, others[i].mend, "%s:%s: %s", parts.host,
+                        parts.port, strerror(-r));
     }
 }

@@ -155,16 +155,18 @@ static int report(const struct redrive *r) {
     }
     table_render(&t, 0, c->colored, &out);
     if (c->args.dry_run)
-        hx_buf_printf(&out, "%" PRId64 " jobs would be queued again\n", r->picked);
+        hx_buf_printf(&out, "%" PRId64 " %s would be queued again\n", r->picked, r->picked == 1 ? "job" : "jobs");
     else
-        hx_buf_printf(&out, "%" PRId64 " jobs queued again\n", r->queued);
+        hx_buf_printf(&out, "%" PRId64 " %s queued again\n", r->queued, r->queued == 1 ? "job" : "jobs");
     return output_end(&out, code);
 }
 
 int ctl_redrive(struct ctl *c) {
     _cleanup_free_ char *reason = operate_reason(c);
     struct redrive r = { .ctl = c, .reason = reason };
-    r.filter = (struct hx_redrive){ .type = c->args.type, .error_code = c->args.error, .since = c->args.since, .until = c->args.until };
+    r.filter = (struct hx_redrive){
+        .type = c->args.type, .error_code = c->args.error, .since = c->args.since, .until = c->args.until
+    };
     int code = ask_time(c);
     none_of_today(&r);
     if (!code)

@@ -1,3 +1,4 @@
+/* heimdexctl retry. */
 #include "ctl/command.h"
 #include "ctl/operate.h"
 
@@ -18,7 +19,9 @@ static void judge(struct verdict *v) {
 }
 
 int ctl_retry(struct ctl *c) {
-    static const struct operation operation = { .name = "retry", .add = hx_ledger_retry, .stopping = true, .judge = judge };
+    static const struct operation operation = {
+        .name = "retry", .add = hx_ledger_retry, .stopping = true, .judge = judge
+    };
     struct verdicts v;
     int code = verdicts_init(c, &v);
     if (!code)

@@ -28,9 +28,7 @@ json_t *status_new(void) {
 json_t *status_type(json_t *document, const char *type) {
     json_t *types = json_object_get(document, "types"), *entry;
     size_t i;
-    json_array_foreach(types, i, entry)
-        if (hx_streq(row_string(entry, "type"), type))
-            return entry;
+    json_array_foreach(types, i, entry) if (hx_streq(row_string(entry, "type"), type)) return entry;
     entry = json_object();
     json_object_set_new(entry, "type", json_string(type));
     json_object_set_new(entry, "queue", json_string("default"));
@@ -55,9 +53,8 @@ static bool runs(const json_t *worker, const char *type) {
     const json_t *can;
     if (row_bool(worker, "dead"))
         return false;
-    json_array_foreach(json_object_get(worker, "types"), i, can)
-        if (hx_streq(json_string_value(can), type))
-            return true;
+    json_array_foreach(json_object_get(worker, "types"), i,
+                       can) if (hx_streq(json_string_value(can), type)) return true;
     return false;
 }
 

@@ -1,3 +1,4 @@
+/* heimdexctl status, for people. */
 #include "ctl/moment.h"
 #include "ctl/row.h"
 #include "ctl/status.h"
@@ -97,8 +98,8 @@ static const char *type_note(const json_t *type) {
 }
 
 static void render_jobs(const json_t *document, bool colored, struct hx_buf *out) {
-    static const char *const headers[] = { "TYPE",       "QUEUE",     ">QUEUED",   ">RUNNING",
-                                           ">SUCCEEDED", ">FAILED",   ">CANCELED", ">DEAD_LETTER", "NOTE" };
+    static const char *const headers[] = { "TYPE",    "QUEUE",     ">QUEUED",      ">RUNNING", ">SUCCEEDED",
+                                           ">FAILED", ">CANCELED", ">DEAD_LETTER", "NOTE" };
     _cleanup_table_ struct table t;
     size_t i;
     const json_t *type;
@@ -168,7 +169,8 @@ static void render_waiting(const json_t *document, int64_t now_us, bool colored,
         table_put(&t, PLAIN, "%s", row_string(row, "reason"));
         table_put(&t, PLAIN, "%" PRId64, row_int(row, "count"));
         table_put(&t, PLAIN, "%s", due);
-        table_put(&t, paused || !handled ? CAREFUL : PLAIN, "%s", waiting_words(row_string(row, "reason"), paused, handled));
+        table_put(&t, paused || !handled ? CAREFUL : PLAIN, "%s",
+                  waiting_words(row_string(row, "reason"), paused, handled));
     }
     if (!t.count)
         return;

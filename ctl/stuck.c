@@ -20,8 +20,8 @@ static void advise(struct advice *a, enum tint tint, const char *what, const cha
 }
 
 /* "outbox: 12 batches not announced, the oldest for 3m": with a number, its noun and an age. */
-static void advise_number(struct advice *a, const char *about, int64_t n, const char *noun, const char *tail, double age_s,
-                          const char *mend) {
+static void advise_number(struct advice *a, const char *about, int64_t n, const char *noun, const char *tail,
+                          double age_s, const char *mend) {
     char span[MOMENT_SIZE];
     bool sibilant = noun[strlen(noun) - 1] == 'h';
     _cleanup_buf_ struct hx_buf text = { 0 };
@@ -46,11 +46,14 @@ static void about_workers(struct advice *a) {
     if (!alive)
         advise(a, BAD, "no worker is alive", "systemctl start heimdex-supervisor");
     if (silent)
-        advise_number(a, "", silent, "worker", "silent; a scheduler declares such dead after a lease", 0, "heimdexctl doctor");
+        advise_number(a, "", silent, "worker", "silent; a scheduler declares such dead after a lease", 0,
+                      "heimdexctl doctor");
     if (claims)
-        advise_number(a, "", claims, "claim", "of dead workers not released yet; a scheduler does it", 0, "heimdexctl doctor");
+        advise_number(a, "", claims, "claim", "of dead workers not released yet; a scheduler does it", 0,
+                      "heimdexctl doctor");
     if (row_int(a->stuck, "claims_without_worker"))
-        advise_number(a, "", row_int(a->stuck, "claims_without_worker"), "claim", "of no worker", 0, "heimdexctl doctor");
+        advise_number(a, "", row_int(a->stuck, "claims_without_worker"), "claim", "of no worker", 0,
+                      "heimdexctl doctor");
 }
 
 static void about_types(struct advice *a) {
@@ -76,21 +79,24 @@ static void about_upkeep(struct advice *a) {
     const json_t *outbox = json_object_get(a->stuck, "outbox");
     double age = row_number(outbox, "oldest_age_s"), lag = row_number(a->stuck, "sweep_lag_s");
     if (age > OUTBOX_S)
-        advise_number(a, "outbox: ", row_int(outbox, "rows"), "batch", "not announced; workers find the jobs slowly", age,
-                      "heimdexctl doctor");
+        advise_number(a, "outbox: ", row_int(outbox, "rows"), "batch", "not announced; workers find the jobs slowly",
+                      age, "heimdexctl doctor");
     if (lag > SWEEP_S)
-        advise_number(a, "sweep: ", (int64_t)lag, "second", "behind; lost announcements are found late", 0, "heimdexctl doctor");
+        advise_number(a, "sweep: ", (int64_t)lag, "second", "behind; lost announcements are found late", 0,
+                      "heimdexctl doctor");
     if (row_number(a->stuck, "oldest_signal_age_s") > SIGNAL_S)
         advise(a, BAD, "a worker was asked to stop a job and does not answer", "heimdexctl workers");
     if (row_int(a->stuck, "delta_rows") > DELTAS)
         advise_number(a, "counts: ", row_int(a->stuck, "delta_rows"), "change", "not added up; a scheduler does it", 0,
                       "heimdexctl doctor");
     if (row_bool(a->stuck, "events_in_default_partition"))
-        advise(a, BAD, "events lie in the default partition: months were not made in time; a scheduler makes them", "heimdexctl doctor");
+        advise(a, BAD, "events lie in the default partition: months were not made in time; a scheduler makes them",
+               "heimdexctl doctor");
 }
 
 static void about_failures(struct advice *a) {
-    int64_t dead = row_int(json_object_get(a->document, "counts"), "dead_letter"), quarantine = row_int(a->stuck, "quarantine");
+    int64_t dead = row_int(json_object_get(a->document, "counts"), "dead_letter"),
+            quarantine = row_int(a->stuck, "quarantine");
     if (dead)
         advise_number(a, "", dead, "dead letter", "kept", 0, "heimdexctl redrive --dry-run");
     if (quarantine)

@@ -99,8 +99,8 @@ static void spaces(struct hx_buf *out, size_t n) {
         hx_buf_putc(out, ' ');
 }
 
-static void render_cell(const struct table *t, size_t column, const struct table_cell *cell, size_t wanted, bool colored,
-                        struct hx_buf *out) {
+static void render_cell(const struct table *t, size_t column, const struct table_cell *cell, size_t wanted,
+                        bool colored, struct hx_buf *out) {
     size_t padding = wanted - cell->width;
     if (right_aligned(t, column))
         spaces(out, padding);

@@ -30,8 +30,7 @@ static void put_types(struct table *t, const json_t *types) {
     _cleanup_buf_ struct hx_buf text = { 0 };
     size_t i;
     const json_t *type;
-    json_array_foreach((json_t *)types, i, type)
-        hx_buf_printf(&text, "%s%s", i ? " " : "", json_string_value(type));
+    json_array_foreach((json_t *)types, i, type) hx_buf_printf(&text, "%s%s", i ? " " : "", json_string_value(type));
     table_put(t, PLAIN, "%s", text.len ? text.data : "");
 }
 
@@ -76,8 +75,7 @@ static void render(const struct view *v, struct hx_buf *out) {
     size_t i;
     const json_t *worker;
     table_init(&t, headers, HX_ARRAY_LEN(headers));
-    json_array_foreach(v->workers, i, worker)
-        put_worker(&t, worker, v->ctl->now_us);
+    json_array_foreach(v->workers, i, worker) put_worker(&t, worker, v->ctl->now_us);
     table_render(&t, 0, v->ctl->colored, out);
     if (!t.count)
         hx_complain("workers: none: systemctl start heimdex-supervisor");

@@ -47,7 +47,8 @@ static size_t collect(const struct hx_evidence *evidence, struct known *ret) {
         const struct hx_evidence_entry *entry = &evidence->entries[i];
         uint32_t state = atomic_load_explicit(&entry->state, memory_order_acquire);
         if (state == HX_EVIDENCE_STARTED || state == HX_EVIDENCE_ENDED)
-            ret[n++] = (struct known){ .id = entry->job_id, .fence = entry->fence, .ended = state == HX_EVIDENCE_ENDED };
+            ret[n++] =
+                (struct known){ .id = entry->job_id, .fence = entry->fence, .ended = state == HX_EVIDENCE_ENDED };
     }
     return n;
 }
@@ -111,7 +112,8 @@ void death_simplify(struct death *d) {
     d->detail = hx_strdup("{}");
 }
 
-struct hx_death death_for_ledger(const struct death *d, int64_t backoff_base_ms, int64_t backoff_max_ms, int32_t max_crashes) {
+struct hx_death death_for_ledger(const struct death *d, int64_t backoff_base_ms, int64_t backoff_max_ms,
+                                 int32_t max_crashes) {
     return (struct hx_death){
         .worker = d->worker,
         .ids = d->ids,

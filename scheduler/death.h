@@ -7,8 +7,8 @@
 
 struct death {
     struct death *next;
-    int64_t number; /* the supervisor's; -1: nobody waits for an answer */
-    int32_t worker; /* 0: it died before it had a row */
+    int64_t number;      /* the supervisor's; -1: nobody waits for an answer */
+    int32_t worker;      /* 0: it died before it had a row */
     struct hx_uuid *ids; /* what had started, ascending; each (id, fence) once */
     int32_t *fences;
     bool *ended;
@@ -27,4 +27,5 @@ struct death *death_free(struct death *d); /* NULL is fine; returns NULL */
 void death_read_evidence(struct death *d, const struct hx_evidence *evidence);
 /* Leaves nothing in it that PostgreSQL could refuse. */
 void death_simplify(struct death *d);
-struct hx_death death_for_ledger(const struct death *d, int64_t backoff_base_ms, int64_t backoff_max_ms, int32_t max_crashes);
+struct hx_death death_for_ledger(const struct death *d, int64_t backoff_base_ms, int64_t backoff_max_ms,
+                                 int32_t max_crashes);

@@ -25,8 +25,8 @@ static void lost(struct scheduler *s, int32_t worker, const json_t *row) {
     hx_json_get_string(row, "instance", &instance);
     hx_json_get_int(row, "slot", &slot);
     hx_duration_format(hx_config_int(s->config, HX_WORKER_LEASE), silent_for);
-    _cleanup_free_ char *why = hx_printf("worker %s/%s/%lld was not heard of for %s; nothing is known of how it ended", host, instance,
-                                         (long long)slot, silent_for);
+    _cleanup_free_ char *why = hx_printf("worker %s/%s/%lld was not heard of for %s; nothing is known of how it ended",
+                                         host, instance, (long long)slot, silent_for);
     reaper_add(s->reaper, death_without_evidence(worker, "WORKER_LOST", why));
 }
 
@@ -60,4 +60,6 @@ static void failed(struct scheduler *s, const struct hx_pg_error *error) {
     leases_forget(s->leases);
 }
 
-const struct task_kind lost_kind = { .name = "leases", .every_ms = EVERY_MS, .ask = ask, .answer = answer, .failed = failed };
+const struct task_kind lost_kind = {
+    .name = "leases", .every_ms = EVERY_MS, .ask = ask, .answer = answer, .failed = failed
+};

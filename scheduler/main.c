@@ -1,3 +1,4 @@
+/* heimdex-scheduler: the command line. */
 #include "common/units.h"
 #include "lib/config/logging.h"
 #include "lib/config/program.h"
@@ -19,8 +20,10 @@ static const struct hx_option options[] = {
 static const struct hx_program program = {
     .name = "heimdex-scheduler",
     .synopsis = "[--slot N] [--instance NAME]",
-    .description = "Relays the outbox to Kafka, wakes jobs when they are due, sweeps up what was never announced, and releases what dead "
-                   "workers held. heimdex-supervisor starts and restarts it; alone it runs until TERM. Any number may run at once.",
+    .description = "Relays the outbox to Kafka, wakes jobs when they are due, sweeps up what was never announced, and "
+                   "releases what dead "
+                   "workers held. heimdex-supervisor starts and restarts it; alone it runs until TERM. Any number may "
+                   "run at once.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
 };

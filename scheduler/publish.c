@@ -10,8 +10,8 @@
 /* Records of what the relay has taken, and their delivery reports. */
 
 enum {
-    COMPLAIN_MS = 10000,      /* a broker that is away would fill the log */
-    MAY_BE_TOO_LONG = 65536,  /* brokers may be set to less than the client's own limit, but hardly to less than this */
+    COMPLAIN_MS = 10000,     /* a broker that is away would fill the log */
+    MAY_BE_TOO_LONG = 65536, /* brokers may be set to less than the client's own limit, but hardly to less than this */
     KAFKA_MESSAGE_TOO_LARGE = 10, /* the protocol's number: the broker refused what our client let through */
 };
 
@@ -77,7 +77,8 @@ static bool send_shorter(struct relay *r, struct sent *sent);
 
 /* Hands a record over, or ends it. What is too long for any broker is dropped: its job is in the ledger, and those behind it must
  * not wait for it. */
-static void send_record(struct relay *r, struct sent *sent, const char *topic, const char *key, const void *data, size_t size) {
+static void send_record(struct relay *r, struct sent *sent, const char *topic, const char *key, const void *data,
+                        size_t size) {
     struct hx_kafka_error error = { 0 };
     int e = hx_producer_send(r->producer, topic, key, data, size, sent, &error);
     if (e == 0) {
@@ -127,7 +128,8 @@ static struct row *find(struct row *const *rows, size_t n, int64_t id) {
 }
 
 /* One record for jobs[0..n), which may come from several rows of the outbox; sorted by row. */
-static void announce(struct relay *r, const struct hx_relay_job *jobs, size_t n, struct row *const *rows, size_t row_count) {
+static void announce(struct relay *r, const struct hx_relay_job *jobs, size_t n, struct row *const *rows,
+                     size_t row_count) {
     char topic[HX_TOPIC_SIZE];
     const char *prefix = hx_config_string(r->scheduler->config, HX_KAFKA_TOPIC_PREFIX);
     _cleanup_buf_ struct hx_buf record = { 0 };
@@ -142,13 +144,15 @@ static void announce(struct relay *r, const struct hx_relay_job *jobs, size_t n,
     }
     if (!hx_topic_name_valid(jobs->queue) || hx_topic_jobs(topic, prefix, jobs->queue, jobs->high) < 0 ||
         hx_announcement_encode(&record, jobs->type, ids, n) < 0) {
-        complain(r, NULL, "a type or queue whose name no record can carry", "leaving its jobs to workers that look for them");
+        complain(r, NULL, "a type or queue whose name no record can carry",
+                 "leaving its jobs to workers that look for them");
         return;
     }
     send_record(r, sent_new(r, of, count), topic, NULL, record.data, record.len);
 }
 
-static void announce_all(struct relay *r, const struct hx_pg_tx *tx, int statement, struct row *const *rows, size_t row_count) {
+static void announce_all(struct relay *r, const struct hx_pg_tx *tx, int statement, struct row *const *rows,
+                         size_t row_count) {
     size_t n = (size_t)hx_pg_rows(tx, statement);
     _cleanup_free_ struct hx_relay_job *jobs = hx_allocn(HX_MAX((size_t)1, n), sizeof *jobs);
     for (size_t i = 0; i < n; i++)
@@ -159,7 +163,8 @@ static void announce_all(struct relay *r, const struct hx_pg_tx *tx, int stateme
     }
 }
 
-static void bury_all(struct relay *r, const struct hx_pg_tx *tx, int statement, struct row *const *rows, size_t row_count) {
+static void bury_all(struct relay *r, const struct hx_pg_tx *tx, int statement, struct row *const *rows,
+                     size_t row_count) {
     char topic[HX_TOPIC_SIZE];
     if (hx_topic_dead_letter(topic, hx_config_string(r->scheduler->config, HX_KAFKA_TOPIC_PREFIX)) < 0)
         return;

@@ -18,8 +18,9 @@ static bool ask(struct scheduler *s, struct hx_pg_tx *tx) {
     if (!d || !s->checked)
         return false;
     const struct hx_config *c = s->config;
-    struct hx_death death = death_for_ledger(d, hx_config_int(c, HX_JOBS_BACKOFF_BASE), hx_config_int(c, HX_JOBS_BACKOFF_MAX),
-                                             (int32_t)hx_config_int(c, HX_JOBS_MAX_CRASHES));
+    struct hx_death death =
+        death_for_ledger(d, hx_config_int(c, HX_JOBS_BACKOFF_BASE), hx_config_int(c, HX_JOBS_BACKOFF_MAX),
+                         (int32_t)hx_config_int(c, HX_JOBS_MAX_CRASHES));
     hx_ledger_reap(tx, &death);
     return true;
 }
@@ -28,14 +29,16 @@ static void say_reaped(const struct death *d, const struct hx_reaped *reaped) {
     char worker[16];
     snprintf(worker, sizeof worker, "%d", (int)d->worker);
     _cleanup_free_ char *counts = hx_printf("\"started\":%lld,\"ended\":%lld,\"untouched\":%lld,\"dead_lettered\":%lld",
-                                            (long long)reaped->started, (long long)reaped->ended, (long long)reaped->untouched,
-                                            (long long)reaped->dead_lettered);
+                                            (long long)reaped->started, (long long)reaped->ended,
+                                            (long long)reaped->untouched, (long long)reaped->dead_lettered);
     struct hx_log_ctx ctx = HX_LOG_CTX;
     ctx.event = "worker.reaped";
     ctx.worker = worker;
     ctx.error_code = d->code;
     ctx.detail_json = counts;
-    hx_notice(&ctx, "worker %s: %s; of its jobs %lld had started, %lld had ended unwritten, %lld were untouched, %lld are dead letters",
+    hx_notice(&ctx,
+              "worker %s: %s; of its jobs %lld had started, %lld had ended unwritten, %lld were untouched, %lld are "
+              "dead letters",
               worker, d->message, (long long)reaped->started, (long long)reaped->ended, (long long)reaped->untouched,
               (long long)reaped->dead_lettered);
 }
@@ -73,7 +76,9 @@ static void failed(struct scheduler *s, const struct hx_pg_error *error) {
         death_simplify(s->reaper->first);
 }
 
-static const struct task_kind kind = { .name = "reaper", .to_the_end = true, .ask = ask, .answer = answer, .failed = failed };
+static const struct task_kind kind = {
+    .name = "reaper", .to_the_end = true, .ask = ask, .answer = answer, .failed = failed
+};
 
 struct reaper *reaper_new(struct scheduler *s) {
     struct reaper *r = hx_alloc(sizeof *r);

@@ -107,8 +107,12 @@ static void failed_expand(struct scheduler *s, const struct hx_pg_error *error) 
     s->relay->taken_count = 0;
 }
 
-static const struct task_kind take_kind = { .name = "relay", .every_ms = EVERY_MS, .to_the_end = true, .ask = ask_take, .answer = answer_take };
-static const struct task_kind expand_kind = { .name = "relay's jobs", .to_the_end = true, .ask = ask_expand, .answer = answer_expand, .failed = failed_expand };
+static const struct task_kind take_kind = {
+    .name = "relay", .every_ms = EVERY_MS, .to_the_end = true, .ask = ask_take, .answer = answer_take
+};
+static const struct task_kind expand_kind = {
+    .name = "relay's jobs", .to_the_end = true, .ask = ask_expand, .answer = answer_expand, .failed = failed_expand
+};
 
 static void notified(const char *channel, const char *payload, void *user) {
     struct relay *r = user;

@@ -18,7 +18,8 @@ struct relay {
     struct task *take, *expand;
     struct silence silence;
 
-    bool open; /* topics.c has had its first try: a record to a topic that is missing would make it, as the broker likes */
+    bool
+        open; /* topics.c has had its first try: a record to a topic that is missing would make it, as the broker likes */
     int64_t *taken; /* rows taken and not read yet, ascending */
     size_t taken_count;
     int take_at;       /* index of relay_take among the transaction's statements, -1: not in it */
@@ -33,7 +34,8 @@ struct relay {
 
 /* publish.c: reads relay_jobs and relay_dead, sends their records, and takes the `taken` rows over. */
 void publish(struct relay *r, const struct hx_pg_tx *tx, int jobs, int dead);
-void publish_report(bool ok, const struct hx_kafka_error *error, void *record_user, void *user); /* the producer's callback */
+void publish_report(bool ok, const struct hx_kafka_error *error, void *record_user,
+                    void *user); /* the producer's callback */
 /* Forgets the records in flight; the producer is gone. */
 void publish_forget(struct relay *r);
 /* relay.c: all reports of the row are in. Frees it. */

@@ -28,15 +28,16 @@ struct place {
 };
 
 static const struct place places[] = {
-    [TASK_DUE] = { &due_kind, true },      [TASK_SWEEP] = { &sweep_kind, false }, [TASK_PEEK] = { &peek_kind, false },
-    [TASK_FOLD] = { &fold_kind, false },   [TASK_UPKEEP] = { &upkeep_kind, false }, [TASK_TYPES] = { &types_kind, false },
+    [TASK_DUE] = { &due_kind, true },    [TASK_SWEEP] = { &sweep_kind, false },   [TASK_PEEK] = { &peek_kind, false },
+    [TASK_FOLD] = { &fold_kind, false }, [TASK_UPKEEP] = { &upkeep_kind, false }, [TASK_TYPES] = { &types_kind, false },
     [TASK_LOST] = { &lost_kind, false },
 };
 _Static_assert(HX_ARRAY_LEN(places) == PLAIN_TASKS, "a place for each task");
 
 void scheduler_tell(struct scheduler *s, const char *op, const char *why) {
     if (s->channel)
-        hx_channel_send(s->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op), -1);
+        hx_channel_send(s->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op),
+                        -1);
 }
 
 void scheduler_leave(struct scheduler *s, int exit_code) {
@@ -108,9 +109,9 @@ static void heartbeat(void *user) {
     struct hx_log_ctx ctx = HX_LOG_CTX;
     ctx.event = "heartbeat";
     ctx.worker = s->label;
-    hx_info(&ctx, "%llu announcements relayed, %llu jobs woken, %llu swept, %llu workers reaped%s", (unsigned long long)s->relayed,
-            (unsigned long long)s->woken, (unsigned long long)s->swept, (unsigned long long)s->reaped,
-            relay_silent(s->relay) ? "; Kafka is silent" : "");
+    hx_info(&ctx, "%llu announcements relayed, %llu jobs woken, %llu swept, %llu workers reaped%s",
+            (unsigned long long)s->relayed, (unsigned long long)s->woken, (unsigned long long)s->swept,
+            (unsigned long long)s->reaped, relay_silent(s->relay) ? "; Kafka is silent" : "");
     hx_timer_set(s->heartbeat, hx_config_int(s->config, HX_LOG_HEARTBEAT));
 }
 
@@ -135,7 +136,8 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
 }
 
 struct hx_kafka_options scheduler_kafka(const struct scheduler *s, const char *client_id) {
-    struct hx_kafka_options options = { .brokers = hx_config_string(s->config, HX_KAFKA_BROKERS), .client_id = client_id };
+    struct hx_kafka_options options = { .brokers = hx_config_string(s->config, HX_KAFKA_BROKERS),
+                                        .client_id = client_id };
     options.properties = hx_config_list(s->config, HX_KAFKA_PROPERTIES, &options.property_count);
     return options;
 }

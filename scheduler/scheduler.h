@@ -78,8 +78,8 @@ int relay_new(struct scheduler *s, struct relay **ret, struct hx_kafka_error *re
 struct relay *relay_free(struct relay *r);
 void relay_open(struct relay *r); /* the topics are there, or can't be made now: it may begin */
 void relay_soon(struct relay *r);
-bool relay_idle(const struct relay *r);   /* nothing on its way, nothing to be written down */
-bool relay_silent(const struct relay *r); /* Kafka doesn't answer */
+bool relay_idle(const struct relay *r);               /* nothing on its way, nothing to be written down */
+bool relay_silent(const struct relay *r);             /* Kafka doesn't answer */
 void relay_topic(struct relay *r, const char *topic); /* there is such a topic: look it up ahead of its first record */
 
 /* reaper.c: takes the death over. */

@@ -8,7 +8,7 @@
 
 struct silence {
     size_t pending;
-    int64_t since_ms; /* something has been pending, without a good report, since */
+    int64_t since_ms;  /* something has been pending, without a good report, since */
     int64_t failed_ms; /* the last report was bad, at this time; 0: it was good */
 };
 

@@ -24,8 +24,9 @@ static void fatal(struct scheduler *s, const char *why) {
 static int64_t answer_schema(struct scheduler *s, const struct hx_pg_tx *tx) {
     const char *found = hx_pg_rows(tx, 0) ? hx_pg_get_text(tx, 0, 0, 0, NULL) : NULL;
     if (!hx_streq(found, hx_schema_head())) {
-        _cleanup_free_ char *why = hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
-                                             found ? found : "no revision", hx_schema_head());
+        _cleanup_free_ char *why =
+            hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
+                      found ? found : "no revision", hx_schema_head());
         fatal(s, why);
         return TASK_RHYTHM;
     }
@@ -39,7 +40,8 @@ static void failed_schema(struct scheduler *s, const struct hx_pg_error *error) 
         scheduler_tell(s, "waiting", error->message);
         return;
     }
-    _cleanup_free_ char *why = hx_printf("the database has no schema of ours (%s): run heimdex-migrate upgrade head", error->message);
+    _cleanup_free_ char *why =
+        hx_printf("the database has no schema of ours (%s): run heimdex-migrate upgrade head", error->message);
     fatal(s, why);
 }
 
@@ -57,8 +59,9 @@ static bool ask_bereaved(struct scheduler *s, struct hx_pg_tx *tx) {
 
 static int64_t answer_bereaved(struct scheduler *s, const struct hx_pg_tx *tx) {
     for (int row = 0; row < hx_pg_rows(tx, 0); row++)
-        reaper_add(s->reaper, death_without_evidence(hx_pg_get_int4(tx, 0, row, 0), "SIGKILL",
-                                                     "the fleet was restarted; nothing is known of how this worker ended"));
+        reaper_add(s->reaper,
+                   death_without_evidence(hx_pg_get_int4(tx, 0, row, 0), "SIGKILL",
+                                          "the fleet was restarted; nothing is known of how this worker ended"));
     if (reaper_idle(s->reaper))
         scheduler_started(s);
     else

@@ -19,8 +19,8 @@ static int64_t walked(struct scheduler *s, const struct hx_swept *swept, const c
     if (swept->swept) {
         struct hx_log_ctx ctx = HX_LOG_CTX;
         ctx.event = event;
-        hx_info(&ctx, "%lld of %lld fresh jobs were still queued, and wait for a worker to look", (long long)swept->swept,
-                (long long)swept->walked);
+        hx_info(&ctx, "%lld of %lld fresh jobs were still queued, and wait for a worker to look",
+                (long long)swept->swept, (long long)swept->walked);
     }
     return swept->walked >= BATCH ? FULL_PAUSE_MS : TASK_RHYTHM;
 }

@@ -6,7 +6,13 @@
 #include <string.h>
 
 /* Conflicts with others pass in no time; everything else is given longer and longer, and never less than the task's rhythm. */
-enum { CONFLICT_BASE_MS = 20, CONFLICT_MAX_MS = 1000, PAUSE_BASE_MS = 200, PAUSE_MAX_MS = 5000, HOPELESS_MAX_MS = 60000 };
+enum {
+    CONFLICT_BASE_MS = 20,
+    CONFLICT_MAX_MS = 1000,
+    PAUSE_BASE_MS = 200,
+    PAUSE_MAX_MS = 5000,
+    HOPELESS_MAX_MS = 60000
+};
 
 struct task {
     struct scheduler *scheduler;

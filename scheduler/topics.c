@@ -18,7 +18,7 @@ struct topics {
     struct scheduler *scheduler;
     int fd; /* an eventfd: the helper has ended */
     struct hx_watch *watch;
-    char **queues; /* all that are known, "default" first */
+    char **queues;                  /* all that are known, "default" first */
     size_t queue_count, made_count; /* the topics of the first made_count are there */
     bool complained;
 
@@ -36,7 +36,8 @@ struct topics {
 
 static void *help(void *user) {
     struct topics *t = user;
-    t->result = hx_kafka_ensure_topics(&t->options, t->pointers, t->name_count, t->partitions, t->replication, HELPER_MS, &t->error);
+    t->result = hx_kafka_ensure_topics(&t->options, t->pointers, t->name_count, t->partitions, t->replication,
+                                       HELPER_MS, &t->error);
     uint64_t one = 1;
     while (write(t->fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
@@ -49,7 +50,8 @@ static void name_topics(struct topics *t) {
     t->names = hx_realloc(t->names, most * sizeof *t->names);
     t->pointers = hx_realloc(t->pointers, most * sizeof *t->pointers);
     for (size_t i = 0; i < t->queue_count; i++)
-        n += hx_topic_jobs(t->names[n], prefix, t->queues[i], false) == 0 && hx_topic_jobs(t->names[n + 1], prefix, t->queues[i], true) == 0
+        n += hx_topic_jobs(t->names[n], prefix, t->queues[i], false) == 0 &&
+                     hx_topic_jobs(t->names[n + 1], prefix, t->queues[i], true) == 0
                  ? TOPICS_A_QUEUE
                  : 0;
     n += hx_topic_dead_letter(t->names[n], prefix) == 0;

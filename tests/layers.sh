@@ -11,18 +11,18 @@ may_use() {
     case $1 in
     common) echo ;;
     lib/json | lib/notify | lib/kafka | lib/pg) echo common ;;
-    lib/config | lib/http) echo common lib/json ;;
+    lib/config | lib/channel | lib/http) echo common lib/json ;;
     lib/ledger) echo common lib/json lib/pg ledger_sql.h ;;
-    supervisor) echo common lib/json lib/config lib/notify ;;
-    worker) echo common lib/json lib/config lib/notify lib/kafka lib/pg lib/ledger lib/http ;;
-    scheduler) echo common lib/json lib/config lib/notify lib/kafka lib/pg lib/ledger ;;
+    supervisor) echo common lib/json lib/config lib/notify lib/channel ;;
+    worker) echo common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/ledger lib/http ;;
+    scheduler) echo common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/ledger ;;
     producer | ctl) echo common lib/json lib/config lib/kafka lib/pg lib/ledger ;;
     migrations) echo common lib/json lib/config lib/pg embedded_revisions.h ;;
     broker) echo common lib/config lib/kafka ;;
     api) echo common lib/json lib/config lib/notify lib/kafka lib/pg lib/ledger lib/http ;;
     esac
 }
-folders="common lib/json lib/config lib/notify lib/kafka lib/pg lib/http lib/ledger
+folders="common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/http lib/ledger
     supervisor worker scheduler producer ctl migrations broker api"
 
 # header of somebody else's: the folders that know it

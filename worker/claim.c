@@ -37,8 +37,8 @@ static void add_free(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids,
     if (!n)
         return;
     struct claim *claim = add_part(f);
-    f->parts[f->part_count - 1].statement =
-        hx_ledger_claim(tx, &claim->token, w->id, ids, attempts, n, w->handlers->free_types, w->handlers->free_count, w->label);
+    f->parts[f->part_count - 1].statement = hx_ledger_claim(tx, &claim->token, w->id, ids, attempts, n,
+                                                            w->handlers->free_types, w->handlers->free_count, w->label);
 }
 
 static void add_limited(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids, const struct handler *h) {
@@ -60,13 +60,16 @@ void claim_add(struct flight *f, struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
     if (w->draining || w->claims_skipped)
         return;
-    size_t builtin = room(worker_batch(w), w->builtin_running), slots = room(worker_slots(w), w->slots_running);
-    builtin = HX_MIN(builtin, backlog_builtin(w->backlog));
+    size_t builtin = room(worker_batch(w), w->builtin_running + w->builtin_claiming);
+    size_t slots = room(worker_slots(w), w->slots_running + w->slots_claiming);
+    builtin = HX_MIN(HX_MIN(builtin, worker_batch(w) / FLIGHTS), backlog_builtin(w->backlog));
     slots = HX_MIN(slots, backlog_slotted(w->backlog));
     if (!builtin && !slots)
         return;
     f->batch.v = hx_allocn(builtin + slots, sizeof *f->batch.v);
     backlog_pick(w->backlog, builtin, slots, &f->batch);
+    for (size_t i = 0; i < f->batch.n; i++)
+        *(handler_builtin(f->batch.v[i].handler) ? &f->builtin : &f->slotted) += 1;
     qsort(f->batch.v, f->batch.n, sizeof *f->batch.v, by_id);
     _cleanup_free_ struct hx_uuid *ids = hx_allocn(f->batch.n, sizeof *ids);
     _cleanup_free_ int32_t *attempts = hx_allocn(f->batch.n, sizeof *attempts);

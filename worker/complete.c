@@ -18,13 +18,12 @@ static void gather(struct flight *f) {
     f->outcomes = hx_allocn(limit, sizeof *f->outcomes);
     while (f->outcome_count < limit && bytes < BYTES_MAX) {
         struct run *run = w->ended_head;
-        if (run->message_count > TELL_ROUNDS)
-            break; /* its stages first */
+        if (run->message_count > (f->messages ? TELL_ROUNDS : 0))
+            break; /* its stages go before or with it */
         w->ended_head = run->ended_next;
         w->ended_tail = w->ended_head ? w->ended_tail : NULL;
         w->ended_count--;
         run->ended_next = NULL;
-        run->claim->ending++;
         bytes += run->detail ? strlen(run->detail) : 0;
         f->outcomes[f->outcome_count++] = run;
     }
@@ -63,16 +62,28 @@ static void add_remains(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *i
         hx_ledger_permit_free(tx, ids, limited);
     for (size_t i = 0; i < n; i++) {
         struct claim *claim = f->outcomes[i]->claim;
-        if (claim->ending == claim->left && !claim->closing) {
+        if (++claim->ending == claim->left) {
             claim->closing = true;
             ids[tokens++] = claim->token;
         }
     }
+    for (size_t i = 0; i < n; i++)
+        f->outcomes[i]->claim->ending = 0;
     if (tokens)
         hx_ledger_claim_done(tx, ids, tokens);
 }
 
+static void add_spent(struct flight *f, struct hx_pg_tx *tx) {
+    struct worker *w = f->worker;
+    f->spent = HX_TAKE(w->spent);
+    f->spent_count = w->spent_count;
+    w->spent_count = 0;
+    if (f->spent_count)
+        hx_ledger_claim_done(tx, f->spent, f->spent_count);
+}
+
 void complete_add(struct flight *f, struct hx_pg_tx *tx) {
+    add_spent(f, tx);
     if (!f->worker->ended_count)
         return;
     gather(f);
@@ -112,7 +123,6 @@ void complete_committed(struct flight *f, const struct hx_pg_tx *tx) {
     bool limited = false;
     for (size_t i = 0; i < f->outcome_count; i++) {
         limited |= f->outcomes[i]->handler->concurrency > 0;
-        f->outcomes[i]->claim->ending--;
         run_free(f->outcomes[i]);
     }
     f->worker->done += f->outcome_count;
@@ -122,9 +132,13 @@ void complete_committed(struct flight *f, const struct hx_pg_tx *tx) {
 
 void complete_undo(struct flight *f) {
     struct worker *w = f->worker;
+    if (f->spent_count) {
+        w->spent = hx_realloc(w->spent, (w->spent_count + f->spent_count) * sizeof *w->spent);
+        memcpy(w->spent + w->spent_count, f->spent, f->spent_count * sizeof *w->spent);
+        w->spent_count += f->spent_count;
+    }
     for (size_t i = f->outcome_count; i--;) {
         struct run *run = f->outcomes[i];
-        run->claim->ending--;
         run->claim->closing = false;
         run->ended_next = w->ended_head;
         w->ended_head = run;

@@ -10,21 +10,15 @@ enum { ASK_AGAIN_MS = 200 };
 static void ask(void *user);
 
 static void ask_later(struct flight *f) {
-    struct worker *w = f->worker;
-    if (!w->doubt_timer)
-        w->doubt_timer = hx_timer_new(w->loop, ask, f);
-    hx_timer_set(w->doubt_timer, ASK_AGAIN_MS);
-}
-
-static void resolved(struct worker *w) {
-    w->doubt_timer = hx_timer_free(w->doubt_timer);
-    w->doubtful = false;
+    if (!f->ask)
+        f->ask = hx_timer_new(f->worker->loop, ask, f);
+    hx_timer_set(f->ask, ASK_AGAIN_MS);
 }
 
 /* Everything of the transaction happened. Statement i + 2 of the answer lists what part i still holds. */
 static void it_did(struct flight *f, const struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
-    resolved(w);
+    w->doubts--;
     tell_committed(f);
     complete_committed(f, NULL);
     for (size_t i = 0; i < f->part_count; i++)
@@ -34,7 +28,7 @@ static void it_did(struct flight *f, const struct hx_pg_tx *tx) {
 }
 
 static void it_did_not(struct flight *f) {
-    resolved(f->worker);
+    f->worker->doubts--;
     flight_undo(f);
     flight_free(f);
 }
@@ -71,6 +65,6 @@ static void ask(void *user) {
 
 void doubt_ask(struct flight *f) {
     hx_warning(NULL, "the connection broke in a commit, asking for its claim");
-    f->worker->doubtful = true;
+    f->worker->doubts++;
     ask(f);
 }

@@ -14,7 +14,8 @@ static void out_of_time(void *user) {
     struct worker *w = user;
     if (!w->cut_short) {
         w->cut_short = true;
-        hx_notice(NULL, "%zu jobs still run after the drain timeout, ending them", w->builtin_running + w->slots_running);
+        hx_notice(NULL, "%zu jobs still run after the drain timeout, ending them",
+                  w->builtin_running + w->slots_running);
         stop_runs(w);
         hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE) + 2000);
     } else {
@@ -43,7 +44,7 @@ static void signed_off(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
 }
 
 void worker_drain_step(struct worker *w) {
-    if (w->run_count || w->work_busy || w->doubtful || w->signing_off)
+    if (w->run_count || w->flights || w->doubts || w->spent_count || w->signing_off)
         return;
     if (!w->registered) {
         worker_leave(w, HX_EXIT_OK);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* What is passed on from our own environment, where set. */
-static const char *const passed_on[] = { "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR" };
+static const char *const passed_on[] = { "PATH", "HOME",   "USER",     "LOGNAME", "SHELL",
+                                         "LANG", "LC_ALL", "LC_CTYPE", "TZ",      "TMPDIR" };
 
 enum { CONTRACT = 8, VARIABLES = CONTRACT + 10 };
 

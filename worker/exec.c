@@ -132,18 +132,22 @@ static void judge(struct run *run, int status, const struct rusage *usage) {
     char members[160];
     long cpu_ms = usage->ru_utime.tv_sec * 1000 + usage->ru_utime.tv_usec / 1000 + usage->ru_stime.tv_sec * 1000 +
                   usage->ru_stime.tv_usec / 1000;
-    snprintf(members, sizeof members, "\"%s\":%d,\"max_rss_kb\":%ld,\"cpu_ms\":%ld%s", WIFSIGNALED(status) ? "signal" : "exit_code",
-             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), usage->ru_maxrss, cpu_ms,
-             x->truncated ? ",\"output_truncated\":true" : "");
+    snprintf(members, sizeof members, "\"%s\":%d,\"max_rss_kb\":%ld,\"cpu_ms\":%ld%s",
+             WIFSIGNALED(status) ? "signal" : "exit_code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+             usage->ru_maxrss, cpu_ms, x->truncated ? ",\"output_truncated\":true" : "");
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (run->stop == STOP_CANCEL)
         outcome_canceled(run, run->stop_why);
     else if (run->stop == STOP_DRAIN && !(clean && x->said.result)) /* an exit 0 at TERM is rarely the work done */
         outcome_cut_short(run, run->stop_why);
     else if (run->stop == STOP_TIMEOUT)
-        outcome_failure(run, &(struct failure){ .code = "timeout", .message = "ran longer than its timeout", .retry_after_ms = -1, .members = members });
+        outcome_failure(run, &(struct failure){ .code = "timeout",
+                                                .message = "ran longer than its timeout",
+                                                .retry_after_ms = -1,
+                                                .members = members });
     else if (x->wrong[0])
-        outcome_failure(run, &(struct failure){ .code = "bad_message", .message = x->wrong, .retry = RETRY_NO, .members = members });
+        outcome_failure(run, &(struct failure){
+                                 .code = "bad_message", .message = x->wrong, .retry = RETRY_NO, .members = members });
     else if (!WIFSIGNALED(status) && x->said.cancel)
         outcome_canceled(run, x->said.cancel);
     else if (!WIFSIGNALED(status) && x->said.snooze_ms >= 0)
@@ -167,9 +171,9 @@ static void exited(pid_t pid, int status, const struct rusage *usage, void *user
     struct hx_log_ctx ctx = *run_ctx(run);
     ctx.event = "job.ended";
     ctx.error_code = run->outcome.code;
-    hx_log(run->outcome.code ? HX_LOG_NOTICE : HX_LOG_INFO, &ctx, "%s after %lld ms%s%s", hx_status_name(run->outcome.status),
-           (long long)((hx_wall_us() - run->started_us) / 1000), run->outcome.code ? ": " : "",
-           run->outcome.message ? run->outcome.message : "");
+    hx_log(run->outcome.code ? HX_LOG_NOTICE : HX_LOG_INFO, &ctx, "%s after %lld ms%s%s",
+           hx_status_name(run->outcome.status), (long long)((hx_wall_us() - run->started_us) / 1000),
+           run->outcome.code ? ": " : "", run->outcome.message ? run->outcome.message : "");
     run_end(run);
     exec_kill_strays(run->worker);
 }
@@ -222,7 +226,9 @@ static void not_started(struct run *run, int error) {
     snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
     bool passing = error == -EAGAIN || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
     hx_error(run_ctx(run), "the handler can't be started: %s", message);
-    outcome_failure(run, &(struct failure){ .code = "spawn", .message = message, .retry = passing ? RETRY_YES : RETRY_NO, .retry_after_ms = -1 });
+    outcome_failure(
+        run, &(struct failure){
+                 .code = "spawn", .message = message, .retry = passing ? RETRY_YES : RETRY_NO, .retry_after_ms = -1 });
     run_end(run);
 }
 

@@ -15,12 +15,14 @@ struct flight *flight_free(struct flight *f) {
     free(f->outcomes);
     free(f->batch.v);
     free(f->parts);
+    free(f->spent);
+    hx_timer_free(f->ask);
     free(f);
     return NULL;
 }
 
 bool flight_empty(const struct flight *f) {
-    return !f->outcome_count && !f->part_count && !f->messages;
+    return !f->outcome_count && !f->part_count && !f->messages && !f->spent_count;
 }
 
 void flight_undo(struct flight *f) {
@@ -65,15 +67,17 @@ static void failed(struct flight *f, const struct hx_pg_error *error) {
     if (!w->work_pause)
         w->work_pause = hx_timer_new(w->loop, resume, w);
     hx_timer_set(w->work_pause, pause_ms(w, error));
-    hx_log(error->class == HX_PG_RETRY ? HX_LOG_DEBUG : HX_LOG_WARNING, NULL, "PostgreSQL: %s%s%s, retrying", error->sqlstate,
-           error->sqlstate[0] ? ": " : "", error->message);
+    hx_log(error->class == HX_PG_RETRY ? HX_LOG_DEBUG : HX_LOG_WARNING, NULL, "PostgreSQL: %s%s%s, retrying",
+           error->sqlstate, error->sqlstate[0] ? ": " : "", error->message);
     flight_free(f);
 }
 
 static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
     struct flight *f = user;
     struct worker *w = f->worker;
-    w->work_busy = false;
+    w->flights--;
+    w->builtin_claiming -= f->builtin;
+    w->slots_claiming -= f->slotted;
     if (w->leaving) {
         flight_free(f);
         return;
@@ -97,6 +101,9 @@ static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *use
 }
 
 void flight_send(struct flight *f, struct hx_pg_tx *tx) {
-    f->worker->work_busy = true;
-    hx_pg_submit(f->worker->work, tx, 0, done, f);
+    struct worker *w = f->worker;
+    w->flights++;
+    w->builtin_claiming += f->builtin;
+    w->slots_claiming += f->slotted;
+    hx_pg_submit(w->work, tx, 0, done, f);
 }

@@ -1,5 +1,5 @@
-/* The one transaction of the `work` connection that is in flight: outcomes of runs that ended, and the claim of the next ones, in
- * one round trip. Either all of it happened, or none, or nobody knows yet. */
+/* A transaction of the `work` connection: outcomes of runs that ended, and the claim of the next ones, in one round trip. Either all of
+ * it happened, or none, or nobody knows yet. */
 #pragma once
 
 #include "worker/run.h"
@@ -14,13 +14,20 @@ struct flight {
     struct worker *worker;
     struct run **outcomes; /* ascending by id */
     size_t outcome_count;
-    int complete, settle;    /* their statements, -1: none */
-    struct batch batch;      /* the candidates asked for */
+    int complete, settle; /* their statements, -1: none */
+    struct batch batch;   /* the candidates asked for */
     struct part *parts;
     size_t part_count;
-    size_t messages;         /* progress events in it */
+    size_t messages;       /* progress events in it */
+    struct hx_uuid *spent; /* claim rows that it deletes beside those that its own outcomes end */
+    size_t spent_count;
+    size_t builtin, slotted; /* candidates by kind */
     int32_t backend_pid;     /* in doubt: the backend that may still commit it */
+    struct hx_timer *ask;    /* in doubt: when to ask again */
 };
+
+/* In flight at once: while the server works on one, the next is on its way. More would only make smaller batches. */
+enum { FLIGHTS = 2 };
 
 struct flight *flight_new(struct worker *w);
 /* Frees it and nothing that it speaks of. */
@@ -33,7 +40,8 @@ void flight_undo(struct flight *f);
 
 /* complete.c */
 void complete_add(struct flight *f, struct hx_pg_tx *tx);
-void complete_committed(struct flight *f, const struct hx_pg_tx *tx); /* tx NULL: known to have committed, results unknown */
+void complete_committed(struct flight *f,
+                        const struct hx_pg_tx *tx); /* tx NULL: known to have committed, results unknown */
 void complete_undo(struct flight *f);
 /* tell.c */
 void tell_add(struct flight *f, struct hx_pg_tx *tx);

@@ -13,7 +13,8 @@ static int64_t or_default(int64_t own, const struct hx_config *config, enum hx_k
     return own >= 0 ? own : hx_config_int(config, key);
 }
 
-static struct handler resolve(const struct hx_handler_config *own, const struct hx_config *config, enum handler_kind kind) {
+static struct handler resolve(const struct hx_handler_config *own, const struct hx_config *config,
+                              enum handler_kind kind) {
     return (struct handler){
         .type = own->type,
         .queue = own->queue ? own->queue : "default",
@@ -102,8 +103,8 @@ struct hx_type_info *handlers_infos(const struct handlers *h) {
             .announce = v->announce,
             .concurrency = v->concurrency ? v->concurrency : INT32_MIN,
             .max_attempts = v->max_attempts,
-            .limits = hx_printf("{\"timeout_ms\":%lld,\"backoff_base_ms\":%lld,\"backoff_max_ms\":%lld}", (long long)v->timeout_ms,
-                                (long long)v->backoff_base_ms, (long long)v->backoff_max_ms),
+            .limits = hx_printf("{\"timeout_ms\":%lld,\"backoff_base_ms\":%lld,\"backoff_max_ms\":%lld}",
+                                (long long)v->timeout_ms, (long long)v->backoff_base_ms, (long long)v->backoff_max_ms),
         };
     }
     return infos;

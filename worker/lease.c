@@ -13,7 +13,8 @@ enum { SIGNALS_MS = 250, RETRY_MS = 1000 };
 
 static void tell_supervisor(struct worker *w, const char *op, const char *why) {
     if (w->channel)
-        hx_channel_send(w->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op), -1);
+        hx_channel_send(w->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op),
+                        -1);
 }
 
 static void fatal(struct worker *w, const char *why) {
@@ -89,8 +90,9 @@ static void schema_read(struct hx_pg_tx *tx, const struct hx_pg_error *error, vo
         enroll(w);
         return;
     }
-    _cleanup_free_ char *why = hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
-                                         found ? found : "no revision", hx_schema_head());
+    _cleanup_free_ char *why =
+        hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
+                  found ? found : "no revision", hx_schema_head());
     fatal(w, why);
 }
 
@@ -153,7 +155,7 @@ static void signalled(struct hx_pg_tx *tx, const struct hx_pg_error *error, void
         struct run *run = run_find(w, &id);
         if (run)
             run_stop(run, STOP_CANCEL, hx_pg_get_text(tx, 0, row, 1, NULL));
-        else if (!w->work_busy && !w->doubtful)
+        else if (!w->flights && !w->doubts)
             forget_signal(w, &id); /* not ours any more: whoever ended it came first */
     }
     hx_timer_set(w->signal_timer, SIGNALS_MS);

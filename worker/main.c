@@ -1,3 +1,4 @@
+/* heimdex-worker: the command line. */
 #include "common/process.h"
 #include "common/units.h"
 #include "lib/config/logging.h"
@@ -20,7 +21,8 @@ static const struct hx_option options[] = {
 static const struct hx_program program = {
     .name = "heimdex-worker",
     .synopsis = "[--slot N] [--instance NAME]",
-    .description = "Takes jobs from Kafka, runs their handlers and commits every transition to PostgreSQL. heimdex-supervisor starts "
+    .description = "Takes jobs from Kafka, runs their handlers and commits every transition to PostgreSQL. "
+                   "heimdex-supervisor starts "
                    "and restarts it; alone it runs until TERM.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
@@ -67,7 +69,8 @@ static void heard(struct hx_channel *channel, const json_t *message, int fd, voi
 
 static int open_evidence(struct start *s) {
     int fd = -1;
-    return s->evidence_fd >= 0 ? hx_evidence_map(s->evidence_fd, &s->worker.evidence) : hx_evidence_create(&fd, &s->worker.evidence);
+    return s->evidence_fd >= 0 ? hx_evidence_map(s->evidence_fd, &s->worker.evidence)
+                               : hx_evidence_create(&fd, &s->worker.evidence);
 }
 
 static void introduce(struct worker *w) {

@@ -10,14 +10,14 @@ enum message_retry { MESSAGE_RETRY_UNSAID, MESSAGE_RETRY_YES, MESSAGE_RETRY_NO }
 /* What is unset is NULL or -1. Strings are the message's; message_reset frees them. */
 struct message {
     char *stage;
-    int progress;              /* 0..100 */
-    char *result;              /* compact JSON */
+    int progress; /* 0..100 */
+    char *result; /* compact JSON */
     char *error_code, *error_message;
     enum message_retry retry;
     int64_t retry_after_ms;
     int64_t snooze_ms;
     char *cancel;
-    bool error;                /* an "error" member was there */
+    bool error; /* an "error" member was there */
 };
 
 /* 1: *ret is a message; 0: an ordinary line of output; -EINVAL: meant as a message (an object with one of its keys) and wrong, *why

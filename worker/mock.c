@@ -76,9 +76,11 @@ static void finish(struct run *run, enum fail fail) {
     if (fail == FAIL_CRASH)
         crash();
     if (fail == FAIL_ERROR)
-        outcome_failure(run, &(struct failure){ .code = "mock_error", .message = "failed as asked", .retry_after_ms = -1 });
+        outcome_failure(run,
+                        &(struct failure){ .code = "mock_error", .message = "failed as asked", .retry_after_ms = -1 });
     else if (fail == FAIL_PERMANENT)
-        outcome_failure(run, &(struct failure){ .code = "mock_permanent", .message = "failed for good, as asked", .retry = RETRY_NO });
+        outcome_failure(run, &(struct failure){
+                                 .code = "mock_permanent", .message = "failed for good, as asked", .retry = RETRY_NO });
     else if (run->attempt == 1 && !run->mock) {
         run->outcome = (struct hx_outcome){ .id = run->id, .fence = run->fence, .status = HX_SUCCEEDED };
         run->plain = true;
@@ -92,11 +94,14 @@ static void next_stage(void *user) {
     struct run *run = user;
     struct mock *m = run->mock;
     if (m->stage == STAGES) {
-        run_tell(run, hx_printf("{\"stage\":\"%s\",\"progress\":100,\"attempt\":%d}", stages[STAGES - 1], run->attempt), false);
+        run_tell(run, hx_printf("{\"stage\":\"%s\",\"progress\":100,\"attempt\":%d}", stages[STAGES - 1], run->attempt),
+                 false);
         finish(run, m->fail);
         return;
     }
-    run_tell(run, hx_printf("{\"stage\":\"%s\",\"progress\":%d,\"attempt\":%d}", stages[m->stage], m->stage * 100 / STAGES, run->attempt),
+    run_tell(run,
+             hx_printf("{\"stage\":\"%s\",\"progress\":%d,\"attempt\":%d}", stages[m->stage], m->stage * 100 / STAGES,
+                       run->attempt),
              true);
     m->stage++;
     hx_timer_set(m->timer, m->duration_ms / STAGES);
@@ -135,7 +140,8 @@ void mock_stop(struct run *run) {
     else if (run->stop == STOP_DRAIN)
         outcome_cut_short(run, run->stop_why);
     else
-        outcome_failure(run, &(struct failure){ .code = "timeout", .message = "ran longer than its timeout", .retry_after_ms = -1 });
+        outcome_failure(run, &(struct failure){
+                                 .code = "timeout", .message = "ran longer than its timeout", .retry_after_ms = -1 });
     hx_timer_clear(run->mock->timer);
     run_end(run);
 }

@@ -73,16 +73,17 @@ void outcome_failure(struct run *run, const struct failure *f) {
         put_string(&b, "reason", f->retry == RETRY_NO ? "permanent error" : "attempts used up");
     } else {
         const struct handler *h = run->handler;
-        run->outcome.delay_ms = f->retry_after_ms >= 0
-                                    ? f->retry_after_ms
-                                    : hx_backoff_full_jitter((unsigned)run->attempt, h->backoff_base_ms, h->backoff_max_ms);
+        run->outcome.delay_ms = f->retry_after_ms >= 0 ? f->retry_after_ms
+                                                       : hx_backoff_full_jitter((unsigned)run->attempt,
+                                                                                h->backoff_base_ms, h->backoff_max_ms);
         run->outcome.reason = "retry";
         hx_buf_printf(&b, ",\"retry_in_ms\":%lld", (long long)run->outcome.delay_ms);
     }
     close_detail(run, &b);
 }
 
-static void queue_again(struct run *run, const char *reason, const char *why, int64_t delay_ms, int32_t add_max, int32_t add_attempt) {
+static void queue_again(struct run *run, const char *reason, const char *why, int64_t delay_ms, int32_t add_max,
+                        int32_t add_attempt) {
     begin(run, HX_QUEUED);
     run->outcome.reason = reason;
     run->outcome.delay_ms = delay_ms;

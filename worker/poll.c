@@ -66,14 +66,21 @@ static void put_aside(void *user) {
     if (a->type)
         hx_ledger_park(tx, (const struct hx_uuid *)(const void *)a->data.data, a->parts, "no_handler");
     else
-        hx_ledger_quarantine(tx, a->topic, a->partition, a->offset, a->why, a->data.data, a->data.len, (int64_t)a->size);
+        hx_ledger_quarantine(tx, a->topic, a->partition, a->offset, a->why, a->data.data, a->data.len,
+                             (int64_t)a->size);
     hx_pg_submit(a->worker->side, tx, 0, aside_done, a);
 }
 
-static void set_aside(struct worker *w, const struct hx_record *r, struct hx_in_flight *record, size_t parts, const void *data, size_t n,
-                      const char *type, const char *why) {
+static void set_aside(struct worker *w, const struct hx_record *r, struct hx_in_flight *record, size_t parts,
+                      const void *data, size_t n, const char *type, const char *why) {
     struct aside *a = hx_alloc(sizeof *a);
-    *a = (struct aside){ .worker = w, .record = record, .parts = parts, .why = (char *)(uintptr_t)why, .partition = r->partition, .offset = r->offset, .size = r->size };
+    *a = (struct aside){ .worker = w,
+                         .record = record,
+                         .parts = parts,
+                         .why = (char *)(uintptr_t)why,
+                         .partition = r->partition,
+                         .offset = r->offset,
+                         .size = r->size };
     a->topic = hx_strdup(r->topic);
     a->type = type ? hx_strdup(type) : NULL;
     hx_buf_append(&a->data, data, n);
@@ -87,7 +94,8 @@ static void unreadable(struct worker *w, const struct hx_record *r, const char *
     ctx.offset = r->offset;
     ctx.event = "record.quarantined";
     hx_warning(&ctx, "unreadable record, quarantined: %s", why);
-    set_aside(w, r, hx_progress_begin(w->progress, r->topic, r->partition, r->offset, 1), 1, r->data, HX_MIN(r->size, (size_t)QUARANTINED_BYTES), NULL, why);
+    set_aside(w, r, hx_progress_begin(w->progress, r->topic, r->partition, r->offset, 1), 1, r->data,
+              HX_MIN(r->size, (size_t)QUARANTINED_BYTES), NULL, why);
 }
 
 static void take_record(struct worker *w, const struct hx_record *r) {
@@ -151,7 +159,7 @@ void worker_consume(struct worker *w) {
     size_t queues = w->handlers->queue_count, n;
     const char *prefix = hx_config_string(c, HX_KAFKA_TOPIC_PREFIX);
     const char **high = hx_allocn(queues, sizeof *high), **low = hx_allocn(queues, sizeof *low);
-    char (*names)[HX_TOPIC_SIZE] = hx_allocn(2 * queues, sizeof *names);
+    char(*names)[HX_TOPIC_SIZE] = hx_allocn(2 * queues, sizeof *names);
     for (size_t i = 0; i < queues; i++) {
         hx_topic_jobs(names[2 * i], prefix, w->handlers->queues[i], true);
         hx_topic_jobs(names[2 * i + 1], prefix, w->handlers->queues[i], false);

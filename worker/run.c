@@ -29,6 +29,18 @@ struct run *run_new(struct worker *w, struct claim *claim, const struct handler 
     return run;
 }
 
+/* One run less. The row goes with the transaction that completed the last one; where two transactions in flight shared a claim, neither
+ * could know that, and the next deletes it. */
+static void claim_release(struct worker *w, struct claim *claim) {
+    if (--claim->left)
+        return;
+    if (!claim->closing) {
+        w->spent = hx_realloc(w->spent, (w->spent_count + 1) * sizeof *w->spent);
+        w->spent[w->spent_count++] = claim->token;
+    }
+    free(claim);
+}
+
 void run_free(struct run *run) {
     struct worker *w = run->worker;
     if (run->prev)
@@ -38,8 +50,7 @@ void run_free(struct run *run) {
     if (run->next)
         run->next->prev = run->prev;
     w->run_count--;
-    if (!--run->claim->left)
-        free(run->claim);
+    claim_release(w, run->claim);
     if (run->evidence)
         atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_FREE, memory_order_release);
     hx_timer_free(run->timer);

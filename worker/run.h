@@ -7,8 +7,8 @@
 struct claim {
     struct hx_uuid token;
     size_t left;   /* runs of it whose outcome isn't committed */
-    size_t ending; /* those of them in the transaction in flight */
-    bool closing;  /* that transaction deletes the row */
+    size_t ending; /* scratch of complete.c: those of them in the transaction being built */
+    bool closing;  /* a transaction in flight deletes the row */
 };
 
 enum stop { STOP_NONE, STOP_TIMEOUT, STOP_CANCEL, STOP_DRAIN };
@@ -18,8 +18,8 @@ struct mock; /* mock.h */
 
 struct run {
     struct worker *worker;
-    struct run *prev, *next;       /* in worker.runs */
-    struct run *ended_next;        /* in worker.ended_* */
+    struct run *prev, *next; /* in worker.runs */
+    struct run *ended_next;  /* in worker.ended_* */
     struct claim *claim;
     const struct handler *handler;
     struct hx_uuid id, org_id;
@@ -31,7 +31,7 @@ struct run {
     struct exec *exec;
     struct mock *mock;
 
-    enum stop stop;   /* why the fleet ends it early */
+    enum stop stop; /* why the fleet ends it early */
     char *stop_why;
     bool ended, sending;
 

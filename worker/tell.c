@@ -21,8 +21,9 @@ static size_t talkers(struct worker *w, struct run **ret) {
 
 void tell_add(struct flight *f, struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
-    if (!w->messages)
+    if (!w->messages || w->telling)
         return;
+    w->telling = true;
     _cleanup_free_ struct run **runs = hx_allocn(w->run_count, sizeof *runs);
     _cleanup_free_ struct hx_uuid *ids = hx_allocn(w->run_count, sizeof *ids);
     _cleanup_free_ int32_t *fences = hx_allocn(w->run_count, sizeof *fences);
@@ -47,6 +48,7 @@ void tell_add(struct flight *f, struct hx_pg_tx *tx) {
 
 void tell_committed(struct flight *f) {
     struct worker *w = f->worker;
+    w->telling &= !f->messages;
     for (struct run *run = f->messages ? w->runs : NULL; run; run = run->next) {
         size_t sent = run->message_sending;
         for (size_t i = 0; i < sent; i++)
@@ -59,6 +61,7 @@ void tell_committed(struct flight *f) {
 }
 
 void tell_undo(struct flight *f) {
+    f->worker->telling &= !f->messages;
     for (struct run *run = f->messages ? f->worker->runs : NULL; run; run = run->next)
         run->message_sending = 0;
 }

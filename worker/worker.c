@@ -20,7 +20,7 @@
 
 /* The next transaction: what ended, then what can start. */
 static void send_next(struct worker *w) {
-    if (!w->registered || w->work_busy || w->doubtful || (w->work_pause && hx_timer_armed(w->work_pause)))
+    if (!w->registered || w->flights == FLIGHTS || w->doubts || (w->work_pause && hx_timer_armed(w->work_pause)))
         return;
     struct hx_pg_tx *tx = hx_pg_tx_new("work");
     struct flight *f = flight_new(w);
@@ -102,13 +102,16 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
     } else {
         hx_warning(NULL, "PostgreSQL: %s, retrying", why ? why->message : "connection lost");
         if (w->channel)
-            hx_channel_send(w->channel, json_pack("{s:s, s:s}", "op", "waiting", "why", why ? why->message : "connection lost"), -1);
+            hx_channel_send(w->channel,
+                            json_pack("{s:s, s:s}", "op", "waiting", "why", why ? why->message : "connection lost"),
+                            -1);
     }
 }
 
 static int connect_one(struct worker *w, const char *name, struct hx_pg **ret) {
     struct hx_pg_options options = { .application_name = name,
                                      .timeout_ms = hx_config_int(w->config, HX_POSTGRES_TIMEOUT),
+                                     .depth = FLIGHTS,
                                      .no_prepare = !hx_config_int(w->config, HX_POSTGRES_PREPARED_STATEMENTS) };
     hx_config_postgres(w->config, &options.keywords, &options.values);
     return hx_pg_new(w->loop, &options, connection, w, ret);
@@ -156,7 +159,7 @@ static void end(struct worker *w) {
     hx_timer_free(w->drain_timer);
     hx_timer_free(w->pulse);
     hx_timer_free(w->work_pause);
-    hx_timer_free(w->doubt_timer);
+    free(w->spent);
     free(w->plain_detail);
 }
 

@@ -1,7 +1,7 @@
 /* The worker's state, shared by the files of this folder and by nothing else. worker.c is the page to read first.
  *
- * One thread, one loop. Two connections: `work` carries claims and completions, one transaction in flight at a time, so
- * that what gathers meanwhile makes the next batch; `side` carries everything that must not wait behind them: the lease,
+ * One thread, one loop. Two connections: `work` carries claims and completions, two transactions in flight at most: one that the
+ * server works on and one that it finds when it is done. What gathers meanwhile makes the next batch; `side` carries everything that must not wait behind them: the lease,
  * cancellations, rows taken straight from `waiting`. */
 #pragma once
 
@@ -30,38 +30,41 @@ struct worker {
     struct hx_uuid incarnation;
     const char *instance;
     int slot;
-    int32_t id;      /* row in `worker`, 0 before registration */
-    char *label;     /* "host/instance/slot", as events and logs name this worker */
+    int32_t id;  /* row in `worker`, 0 before registration */
+    char *label; /* "host/instance/slot", as events and logs name this worker */
     int exit_code;
 
     struct handlers *handlers;
-    struct backlog *backlog;       /* candidates: announced or taken, not claimed yet */
-    struct hx_consumer *consumer;  /* NULL until registered, and when Kafka's configuration is refused */
+    struct backlog *backlog;      /* candidates: announced or taken, not claimed yet */
+    struct hx_consumer *consumer; /* NULL until registered, and when Kafka's configuration is refused */
     struct hx_progress *progress;
-    bool paused;                   /* fetching is paused: the backlog is full */
+    bool paused; /* fetching is paused: the backlog is full */
 
     struct hx_pg *work, *side;
-    bool work_busy;                /* its transaction is in flight (flight.h) */
-    bool doubtful;                 /* a COMMIT that nobody has confirmed: it is asked for before anything else is sent */
-    bool claims_skipped;           /* the next transaction carries outcomes only */
-    struct hx_timer *work_pause;   /* armed: after a failure, nothing is sent until it fires */
-    struct hx_timer *doubt_timer;
+    unsigned flights;    /* its transactions in flight (flight.h) */
+    unsigned doubts;     /* COMMITs that nobody has confirmed: they are asked for before anything else is sent */
+    bool claims_skipped; /* the next transaction carries outcomes only */
+    struct hx_timer *work_pause; /* armed: after a failure, nothing is sent until it fires */
     unsigned work_failures;
 
-    struct run *runs;              /* all runs, a doubly linked list in order of claim */
+    struct run *runs; /* all runs, a doubly linked list in order of claim */
     size_t run_count;
-    size_t builtin_running, slots_running; /* claimed and not ended */
-    struct run *ended_head, *ended_tail;   /* ended, outcome not sent yet, in order */
+    size_t builtin_running, slots_running;   /* claimed and not ended */
+    size_t builtin_claiming, slots_claiming; /* asked for by a claim in flight */
+    struct run *ended_head, *ended_tail;     /* ended, outcome not sent yet, in order */
     size_t ended_count;
-    size_t messages;               /* progress events not committed yet */
-    char *plain_detail;            /* the event detail of a builtin's plain success */
-    size_t outcome_limit;          /* how many outcomes the next transaction may carry: halved to find a bad value */
+    size_t messages;       /* progress events not committed yet */
+    bool telling;          /* a flight carries some */
+    struct hx_uuid *spent; /* tokens of claims whose last job is completed and whose row is still there */
+    size_t spent_count;
+    char *plain_detail;   /* the event detail of a builtin's plain success */
+    size_t outcome_limit; /* how many outcomes the next transaction may carry: halved to find a bad value */
 
     struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
     bool take_busy, renew_busy, signal_busy;
-    int64_t renewed_boot_ms;       /* CLOCK_BOOTTIME of the last renewal that committed */
+    int64_t renewed_boot_ms; /* CLOCK_BOOTTIME of the last renewal that committed */
     bool registered, draining, cut_short, signing_off, leaving;
-    uint64_t done;                 /* outcomes committed */
+    uint64_t done; /* outcomes committed */
 };
 
 /* Jobs a claim of builtin handlers takes at most, and exec and HTTP jobs at once. */
@@ -74,7 +77,7 @@ int worker_run(struct worker *w);
 
 /* poll.c: what Kafka announced goes into the backlog. */
 void worker_poll(struct worker *w);
-void worker_consume(struct worker *w);    /* starts the consumer */
+void worker_consume(struct worker *w);                                          /* starts the consumer */
 void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n); /* their records may move on */
 /* take.c: due rows straight from PostgreSQL. */
 void worker_take_start(struct worker *w);

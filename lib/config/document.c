@@ -1,3 +1,4 @@
+/* docs/configuration.md, from the table. */
 #include "lib/config/handler.h"
 #include "lib/config/state.h"
 

@@ -1,3 +1,4 @@
+/* The effective configuration as one text, for our own children. */
 #include "lib/config/handler.h"
 #include "lib/config/state.h"
 

@@ -1,3 +1,4 @@
+/* What libpq is told: keywords and values, unless its own environment says otherwise. */
 #include "lib/config/state.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Secrets: from files first, then from the environment. */
 #include "lib/config/state.h"
 
 #include "common/redact.h"

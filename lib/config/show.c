@@ -1,3 +1,4 @@
+/* --show-config and the `starting` event, redacted. */
 #include "lib/config/state.h"
 
 #include "common/redact.h"

@@ -1,3 +1,4 @@
+/* Finding a key of the table by its names. */
 #include "lib/config/table.h"
 
 #include "common/units.h"

@@ -1,3 +1,4 @@
+/* The members of an object that were seen so far: two with one name are refused. */
 #include "lib/json/scan.h"
 
 #include <errno.h>

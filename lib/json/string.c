@@ -1,3 +1,4 @@
+/* Strings: UTF-8, escapes, no \u0000, no half of a surrogate pair. */
 #include "lib/json/scan.h"
 
 #include <errno.h>

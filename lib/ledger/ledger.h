@@ -74,12 +74,14 @@ struct hx_job {
 };
 /* claim, unwait and park_paused in one: three statements; returns the first's index. Ids ascending, each once. `label` is the
  * worker's name in events: "host/instance/slot". */
-int hx_ledger_claim(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker, const struct hx_uuid *ids, const int32_t *max_attempts,
-                    size_t n, const char *const *types, size_t type_count, const char *label);
+int hx_ledger_claim(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker, const struct hx_uuid *ids,
+                    const int32_t *max_attempts, size_t n, const char *const *types, size_t type_count,
+                    const char *label);
 /* The same for ids of one type with a fleet-wide limit; what finds no permit is parked as `limited`. */
-int hx_ledger_claim_limited(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker, const struct hx_uuid *ids, size_t n,
-                            int32_t max_attempts, const char *type, const char *label);
-struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement, int row); /* of claim, claim_limited, claimed_again */
+int hx_ledger_claim_limited(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker, const struct hx_uuid *ids,
+                            size_t n, int32_t max_attempts, const char *type, const char *label);
+struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement,
+                                 int row); /* of claim, claim_limited, claimed_again */
 /* Rows: one; *ret_alive: the old backend still lives, ask again; else the claim committed if *ret_committed. */
 int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t backend_pid);
 void hx_ledger_read_asked(const struct hx_pg_tx *tx, int statement, bool *ret_alive, bool *ret_committed);
@@ -96,17 +98,18 @@ struct hx_candidate hx_ledger_read_candidate(const struct hx_pg_tx *tx, int stat
 
 /* --- settle.c: running jobs come to something --- */
 /* running -> succeeded. details[i] NULL: `detail` serves. Rows: the ids that were changed; a missing one was refused by its fence. */
-int hx_ledger_complete(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int32_t *fences, const char *const *details, size_t n,
-                       const char *detail);
+int hx_ledger_complete(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int32_t *fences,
+                       const char *const *details, size_t n, const char *detail);
 struct hx_outcome {
     struct hx_uuid id;
     int32_t fence;
-    enum hx_status status;          /* any but RUNNING; FAILED and QUEUED wait for delay_ms */
-    const char *code, *message;     /* of the error, or NULL */
-    const char *detail;             /* the event's detail_json, or NULL */
+    enum hx_status status;      /* any but RUNNING; FAILED and QUEUED wait for delay_ms */
+    const char *code, *message; /* of the error, or NULL */
+    const char *detail;         /* the event's detail_json, or NULL */
     int64_t delay_ms;
-    const char *reason;             /* in waiting: "retry", "snoozed", "released"; NULL for terminal statuses */
-    int32_t add_max_attempts, add_attempt; /* e.g. +1, 0 for a run the fleet cut short; 0, -1 for what had not started */
+    const char *reason; /* in waiting: "retry", "snoozed", "released"; NULL for terminal statuses */
+    int32_t add_max_attempts,
+        add_attempt; /* e.g. +1, 0 for a run the fleet cut short; 0, -1 for what had not started */
 };
 /* Ids ascending. Rows: the ids that were changed. */
 int hx_ledger_settle(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, size_t n);
@@ -114,7 +117,8 @@ struct hx_uuid hx_ledger_read_id(const struct hx_pg_tx *tx, int statement, int r
 int hx_ledger_claim_done(struct hx_pg_tx *tx, const struct hx_uuid *tokens, size_t n);
 int hx_ledger_answered(struct hx_pg_tx *tx, int32_t worker, const struct hx_uuid *ids, size_t n);
 int hx_ledger_permit_free(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n);
-int hx_ledger_progress(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int32_t *fences, const char *const *details, size_t n);
+int hx_ledger_progress(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int32_t *fences,
+                       const char *const *details, size_t n);
 
 /* --- fleet.c: workers live and die --- */
 struct hx_worker_info {
@@ -125,13 +129,15 @@ struct hx_worker_info {
     const char *const *types;
     size_t type_count;
 };
-int hx_ledger_register_worker(struct hx_pg_tx *tx, const struct hx_worker_info *worker); /* id is ignored; row 0 column 0: int4 id */
-int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running);                /* row 0 column 0: bool alive */
-int hx_ledger_signals(struct hx_pg_tx *tx, int32_t worker);                              /* rows: uuid job, text reason */
+int hx_ledger_register_worker(struct hx_pg_tx *tx,
+                              const struct hx_worker_info *worker);        /* id is ignored; row 0 column 0: int4 id */
+int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running); /* row 0 column 0: bool alive */
+int hx_ledger_signals(struct hx_pg_tx *tx, int32_t worker);                /* rows: uuid job, text reason */
 int hx_ledger_sign_off(struct hx_pg_tx *tx, int32_t worker);
 /* Tokens of the claims on record for the worker, to compare with what it holds. Rows: uuid. */
 int hx_ledger_claims_of(struct hx_pg_tx *tx, int32_t worker);
-int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *instance, const struct hx_uuid *incarnation); /* rows: int4 */
+int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *instance,
+                       const struct hx_uuid *incarnation); /* rows: int4 */
 
 struct hx_death {
     int32_t worker;
@@ -184,8 +190,8 @@ struct hx_swept hx_ledger_read_swept(const struct hx_pg_tx *tx, int statement);
 int hx_ledger_fold(struct hx_pg_tx *tx, int32_t limit); /* row 0 column 0: int8 how many were folded */
 int hx_ledger_upkeep(struct hx_pg_tx *tx);              /* row 0: int4 partitions made, int8 workers forgotten */
 /* record: the first size_kept bytes of it (at most 64 KiB are kept) */
-int hx_ledger_quarantine(struct hx_pg_tx *tx, const char *topic, int32_t partition, int64_t offset, const char *reason, const void *record,
-                         size_t size_kept, int64_t size);
+int hx_ledger_quarantine(struct hx_pg_tx *tx, const char *topic, int32_t partition, int64_t offset, const char *reason,
+                         const void *record, size_t size_kept, int64_t size);
 int hx_ledger_schema(struct hx_pg_tx *tx); /* row 0 column 0: text revision, or no row */
 
 /* --- operate.c: what operators and clients ask for --- */
@@ -198,30 +204,36 @@ struct hx_redrive {
     int64_t since, until;          /* of finished_at; HX_NO_TIME: open */
     int32_t limit;
 };
-int hx_ledger_redrive_pick(struct hx_pg_tx *tx, const struct hx_redrive *filter); /* rows: uuid id, text type, text code */
+int hx_ledger_redrive_pick(struct hx_pg_tx *tx,
+                           const struct hx_redrive *filter); /* rows: uuid id, text type, text code */
 
 /* --- read.c: the ledger's 13 operations that read; rows as JSON texts ready to print, or columns --- */
-int hx_ledger_get_job(struct hx_pg_tx *tx, const struct hx_uuid *id);             /* row: text JSON object of the job */
-int hx_ledger_get_events(struct hx_pg_tx *tx, const struct hx_uuid *id);          /* rows: text JSON object, oldest first */
-int hx_ledger_get_latest_event(struct hx_pg_tx *tx, const struct hx_uuid *id);    /* row: text JSON object */
+int hx_ledger_get_job(struct hx_pg_tx *tx, const struct hx_uuid *id);    /* row: text JSON object of the job */
+int hx_ledger_get_events(struct hx_pg_tx *tx, const struct hx_uuid *id); /* rows: text JSON object, oldest first */
+int hx_ledger_get_latest_event(struct hx_pg_tx *tx, const struct hx_uuid *id);          /* row: text JSON object */
 int hx_ledger_get_job_with_latest_event(struct hx_pg_tx *tx, const struct hx_uuid *id); /* row: text job, text event */
-int hx_ledger_log_event(struct hx_pg_tx *tx, const struct hx_uuid *id, const char *detail); /* affected 0: no such job */
+int hx_ledger_log_event(struct hx_pg_tx *tx, const struct hx_uuid *id,
+                        const char *detail); /* affected 0: no such job */
 struct hx_job_filter {
-    int status;               /* enum hx_status, or -1 */
+    int status; /* enum hx_status, or -1 */
     const char *type;
     const struct hx_uuid *org_id;
-    int64_t since;            /* created at or after; HX_NO_TIME */
+    int64_t since; /* created at or after; HX_NO_TIME */
     int32_t limit;
 };
 /* Newest first; rows: text JSON object. The query depends on the status: each has its own quick way in (docs/protocol.md). */
 int hx_ledger_list(struct hx_pg_tx *tx, const struct hx_job_filter *filter);
 int hx_ledger_queued_jobs(struct hx_pg_tx *tx, const struct hx_uuid *org_id, int32_t limit, const char *type);
-int hx_ledger_counts(struct hx_pg_tx *tx, const struct hx_uuid *org_id); /* rows: text type, text status, int8 count; NULL: all orgs */
-int hx_ledger_watch(struct hx_pg_tx *tx, const struct hx_uuid *id);      /* for --wait: text status, text latest event detail */
+int hx_ledger_counts(struct hx_pg_tx *tx,
+                     const struct hx_uuid *org_id); /* rows: text type, text status, int8 count; NULL: all orgs */
+int hx_ledger_watch(struct hx_pg_tx *tx,
+                    const struct hx_uuid *id); /* for --wait: text status, text latest event detail */
 /* Events after a place, oldest first: rows: time ts, uuid id, text JSON object. job may be NULL; event NULL: all of that moment;
  * ts HX_NO_TIME: from the beginning (slow over millions of events, unless of one job). */
-int hx_ledger_events_after(struct hx_pg_tx *tx, int64_t ts, const struct hx_uuid *event, const struct hx_uuid *job, int32_t limit);
+int hx_ledger_events_after(struct hx_pg_tx *tx, int64_t ts, const struct hx_uuid *event, const struct hx_uuid *job,
+                           int32_t limit);
 /* Status pages: queues: text type, text queue, text reason, int8 count, time oldest due, bool paused, bool handled. */
 int hx_ledger_waiting_summary(struct hx_pg_tx *tx);
 int hx_ledger_workers(struct hx_pg_tx *tx); /* rows: text JSON object of a worker, with its claims and jobs running */
-int hx_ledger_stuck(struct hx_pg_tx *tx);   /* one row: text JSON object: outbox, sweep lag, quarantine, oldest waiting, oldest running */
+int hx_ledger_stuck(
+    struct hx_pg_tx *tx); /* one row: text JSON object: outbox, sweep lag, quarantine, oldest waiting, oldest running */

@@ -29,12 +29,12 @@ enum hx_pg_class {
 
 struct hx_pg_error {
     enum hx_pg_class class;
-    char sqlstate[6];     /* "" when the server said nothing */
-    char message[256];    /* primary message, redacted, without DETAIL */
-    char constraint[64];  /* of 23xxx, else "" */
-    int statement;        /* index of the failing statement, -1 unknown */
-    bool in_doubt;        /* the Sync may have reached the server: it may have committed */
-    int32_t backend_pid;  /* of the connection that was lost */
+    char sqlstate[6];    /* "" when the server said nothing */
+    char message[256];   /* primary message, redacted, without DETAIL */
+    char constraint[64]; /* of 23xxx, else "" */
+    int statement;       /* index of the failing statement, -1 unknown */
+    bool in_doubt;       /* the Sync may have reached the server: it may have committed */
+    int32_t backend_pid; /* of the connection that was lost */
 };
 
 /* The class of a SQLSTATE (5 characters). */
@@ -44,13 +44,13 @@ struct hx_pg_options {
     /* libpq keywords and values, NULL-terminated; what is missing comes from libpq's own environment and defaults. */
     const char *const *keywords, *const *values;
     const char *application_name;
-    int64_t timeout_ms;    /* deadline of connecting, and default of a transaction */
-    unsigned depth;        /* transactions in flight at once, 1..16; 0 means 1 */
-    bool fail_fast;        /* a failed connection attempt fails what is queued at once (tools), instead of retrying
+    int64_t timeout_ms;   /* deadline of connecting, and default of a transaction */
+    unsigned depth;       /* transactions in flight at once, 1..16; 0 means 1 */
+    bool fail_fast;       /* a failed connection attempt fails what is queued at once (tools), instead of retrying
                             * with jittered backoff until each transaction's deadline (daemons) */
-    bool no_prepare;       /* for transaction-pooling proxies: unnamed statements (pgbouncer also needs
+    bool no_prepare;      /* for transaction-pooling proxies: unnamed statements (pgbouncer also needs
                             * ignore_startup_parameters = options) */
-    const char *settings;  /* more "-c name=value" for the session, or NULL */
+    const char *settings; /* more "-c name=value" for the session, or NULL */
 };
 
 /* Called when the connection state changes: connected, or lost with the reason. */
@@ -61,7 +61,8 @@ typedef void (*hx_pg_state_cb)(struct hx_pg *pg, bool connected, const struct hx
  * server's 57014 comes before our deadline and leaves no doubt; raised for a transaction with a longer one),
  * lock_timeout, idle_in_transaction_session_timeout, client_connection_check_interval, tcp_user_timeout, keepalives,
  * plan_cache_mode=force_generic_plan, enable_hashjoin/mergejoin/seqscan=off. */
-int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user, struct hx_pg **ret);
+int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user,
+              struct hx_pg **ret);
 /* Closes at once; queued transactions end with HX_PG_UNAVAILABLE; what their callbacks then submit is thrown away. NULL is
  * fine; so is a call from within any callback. */
 struct hx_pg *hx_pg_free(struct hx_pg *pg);
@@ -91,14 +92,14 @@ void hx_pg_null(struct hx_pg_tx *tx);
 void hx_pg_bool(struct hx_pg_tx *tx, bool v);
 void hx_pg_int4(struct hx_pg_tx *tx, int32_t v);
 void hx_pg_int8(struct hx_pg_tx *tx, int64_t v);
-void hx_pg_text(struct hx_pg_tx *tx, const char *v);                /* text, varchar, enum; NULL: null */
-void hx_pg_jsonb(struct hx_pg_tx *tx, const char *v, size_t n);     /* $n::jsonb; v NULL: null */
-void hx_pg_uuid(struct hx_pg_tx *tx, const struct hx_uuid *v);      /* NULL: null */
-void hx_pg_time(struct hx_pg_tx *tx, int64_t unix_us);              /* timestamptz; INT64_MIN: null */
+void hx_pg_text(struct hx_pg_tx *tx, const char *v);            /* text, varchar, enum; NULL: null */
+void hx_pg_jsonb(struct hx_pg_tx *tx, const char *v, size_t n); /* $n::jsonb; v NULL: null */
+void hx_pg_uuid(struct hx_pg_tx *tx, const struct hx_uuid *v);  /* NULL: null */
+void hx_pg_time(struct hx_pg_tx *tx, int64_t unix_us);          /* timestamptz; INT64_MIN: null */
 /* Arrays; element i of a nullable one is null where the comment says so. All values are copied. n may be 0. */
 void hx_pg_uuids(struct hx_pg_tx *tx, const struct hx_uuid *v, size_t n);
-void hx_pg_int4s(struct hx_pg_tx *tx, const int32_t *v, size_t n);  /* INT32_MIN: null */
-void hx_pg_int8s(struct hx_pg_tx *tx, const int64_t *v, size_t n);  /* INT64_MIN: null */
+void hx_pg_int4s(struct hx_pg_tx *tx, const int32_t *v, size_t n); /* INT32_MIN: null */
+void hx_pg_int8s(struct hx_pg_tx *tx, const int64_t *v, size_t n); /* INT64_MIN: null */
 void hx_pg_bools(struct hx_pg_tx *tx, const bool *v, size_t n);
 void hx_pg_times(struct hx_pg_tx *tx, const int64_t *unix_us, size_t n); /* INT64_MIN: null */
 void hx_pg_texts(struct hx_pg_tx *tx, const char *const *v, size_t n);   /* NULL: null; text[] and varchar[] */
@@ -117,8 +118,9 @@ enum hx_pg_class hx_pg_run(struct hx_pg *pg, struct hx_pg_tx *tx, int64_t timeou
                            struct hx_pg_error *reterr);
 
 /* --- results, valid in the callback; statement: index in the order of hx_pg_tx_add. All results are binary. --- */
-int hx_pg_rows(const struct hx_pg_tx *tx, int statement);     /* rows returned */
-int64_t hx_pg_affected(const struct hx_pg_tx *tx, int statement); /* rows inserted, updated, deleted by the outermost command */
+int hx_pg_rows(const struct hx_pg_tx *tx, int statement); /* rows returned */
+int64_t hx_pg_affected(const struct hx_pg_tx *tx,
+                       int statement); /* rows inserted, updated, deleted by the outermost command */
 bool hx_pg_is_null(const struct hx_pg_tx *tx, int statement, int row, int col);
 bool hx_pg_get_bool(const struct hx_pg_tx *tx, int statement, int row, int col);
 int32_t hx_pg_get_int4(const struct hx_pg_tx *tx, int statement, int row, int col);

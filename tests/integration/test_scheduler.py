@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 
+from support.servers import script
 from support.wait import until
 
 pytestmark = [pytest.mark.quick, pytest.mark.asan]
@@ -198,7 +199,7 @@ def test_kafka_away_fresh_jobs_wait_in_postgresql_and_the_outbox_drains_later(sc
     until(lambda: swept(migrated, silent), 30)
     assert one.process.poll() is None
     assert migrated.one("select count(*) from outbox") == 30
-    kafka.ensure_running()
+    script("test-kafka", "start", kafka.directory, kafka.brokers.rpartition(":")[2])  # at the port that the scheduler knows
     until(lambda: empty(migrated, "outbox"), 60)
     assert set(announced(kafka, f"{prefix}.jobs.default")) == jobs
 

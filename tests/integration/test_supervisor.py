@@ -472,7 +472,7 @@ def test_forwards_what_children_print(fleet):
 
 def test_heartbeats(fleet):
     f = fleet(log_heartbeat="50ms").plan("worker", running=3).start()
-    beat = wait_for("a heartbeat of a full fleet", lambda: [e for e in f.events() if e.get("event") == "heartbeat" and e["workers_ready"] == 2])[0]
+    beat = wait_for("a heartbeat of a full fleet", lambda: [e for e in f.events() if e.get("event") == "heartbeat" and e["workers_ready"] == 2 and e["schedulers_ready"]])[0]
     assert beat["workers"] == 2 and beat["running"] == 6 and beat["schedulers_ready"] == 1
 
 

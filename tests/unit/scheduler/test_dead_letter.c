@@ -27,8 +27,8 @@ static json_t *shorten(const char *record) {
 static void a_long_payload_is_cut(void **state) {
     (void)state;
     _cleanup_free_ char *x = long_text(900000);
-    _cleanup_free_ char *record =
-        hx_printf("{\"kind\":\"job\",\"id\":\"1\",\"payload\":{\"x\":\"%s\"},\"error\":{\"code\":\"c\",\"message\":\"m\"}}", x);
+    _cleanup_free_ char *record = hx_printf(
+        "{\"kind\":\"job\",\"id\":\"1\",\"payload\":{\"x\":\"%s\"},\"error\":{\"code\":\"c\",\"message\":\"m\"}}", x);
     _cleanup_json_ json_t *cut = shorten(record);
     assert_true(json_is_null(json_object_get(cut, "payload")));
     assert_int_equal(strlen(json_string_value(json_object_get(cut, "payload_head"))), KEPT);

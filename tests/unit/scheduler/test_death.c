@@ -38,8 +38,8 @@ static void put(struct memory *m, size_t at, uint8_t job, int32_t fence, uint32_
 }
 
 static json_t *message(void) {
-    return json_pack("{s:s, s:i, s:i, s:s, s:s, s:{s:i}}", "op", "death", "death", 7, "worker", 12, "code", "SIGSEGV", "message",
-                     "worker 12 died by SIGSEGV", "detail", "pid", 4711);
+    return json_pack("{s:s, s:i, s:i, s:s, s:s, s:{s:i}}", "op", "death", "death", 7, "worker", 12, "code", "SIGSEGV",
+                     "message", "worker 12 died by SIGSEGV", "detail", "pid", 4711);
 }
 
 static void the_evidence_becomes_sorted_arrays(void **state) {
@@ -124,7 +124,8 @@ static void nonsense_is_refused_or_cut(void **state) {
     char code[301];
     memset(code, 'x', 300);
     code[300] = '\0';
-    _cleanup_json_ json_t *text = json_pack("{s:i, s:I, s:s, s:[i]}", "death", 1, "worker", (json_int_t)1 << 40, "code", code, "detail", 1);
+    _cleanup_json_ json_t *text =
+        json_pack("{s:i, s:I, s:s, s:[i]}", "death", 1, "worker", (json_int_t)1 << 40, "code", code, "detail", 1);
     struct death *d = death_from_message(text, -1);
     assert_int_equal(d->worker, 0);
     assert_int_equal(strlen(d->code), 100);

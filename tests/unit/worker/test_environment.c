@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 static const struct handler handler = { .type = "thumbnail" };
-static struct run run = { .handler = &handler, .attempt = 2, .max_attempts = 3, .fence = 9, .timeout_ms = 1500, .started_us = 1000000 };
+static struct run run = {
+    .handler = &handler, .attempt = 2, .max_attempts = 3, .fence = 9, .timeout_ms = 1500, .started_us = 1000000
+};
 
 static const char *value(const struct environment *e, const char *name) {
     for (const char *const *v = environment_vector(e); *v; v++)

@@ -25,9 +25,18 @@ static int end(void **state) {
 
 static void ordinary_lines_are_no_messages(void **state) {
     (void)state;
-    const char *const lines[] = { "",        "hello",          "{",          "{}",         "{\"level\":\"info\",\"msg\":\"x\"}",
-                                  "[1,2]",   "\"stage\"",      "stage: {",   "{not json}", "{\"Stage\":\"a\"}",
-                                  "   ",     "{\"a\":{\"result\":1}}" };
+    const char *const lines[] = { "",
+                                  "hello",
+                                  "{",
+                                  "{}",
+                                  "{\"level\":\"info\",\"msg\":\"x\"}",
+                                  "[1,2]",
+                                  "\"stage\"",
+                                  "stage: {",
+                                  "{not json}",
+                                  "{\"Stage\":\"a\"}",
+                                  "   ",
+                                  "{\"a\":{\"result\":1}}" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         assert_int_equal(parse(lines[i]), 0);
 }
@@ -56,7 +65,9 @@ static void result_is_kept_as_compact_json(void **state) {
 
 static void error_with_all_its_members(void **state) {
     (void)state;
-    assert_int_equal(parse("{\"error\":{\"code\":\"gone\",\"message\":\"no such file\",\"retry\":false,\"retry_after\":\"30s\"}}"), 1);
+    assert_int_equal(
+        parse("{\"error\":{\"code\":\"gone\",\"message\":\"no such file\",\"retry\":false,\"retry_after\":\"30s\"}}"),
+        1);
     assert_true(m.error);
     assert_string_equal(m.error_code, "gone");
     assert_string_equal(m.error_message, "no such file");

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 static struct worker worker = { .label = "host/main/0" };
-static const struct handler handler = { .type = "t", .kind = HANDLER_EXEC, .backoff_base_ms = 1000, .backoff_max_ms = 60000 };
+static const struct handler handler = {
+    .type = "t", .kind = HANDLER_EXEC, .backoff_base_ms = 1000, .backoff_max_ms = 60000
+};
 static struct run run;
 
 static int begin(void **state) {

@@ -1,0 +1,457 @@
+"""heimdexctl: every command, the shapes of its JSON, its exit codes."""
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+import pytest
+
+STATUSES = ["queued", "running", "succeeded", "failed", "canceled", "dead_letter"]
+NOBODY = "00000000-0000-0000-0000-000000000000"
+NO_SUCH = "00000000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture
+def ctl(binaries, migrated):
+    """ctl("jobs", "--json") runs it and returns what has ended; it may fail."""
+    def run(*args, env=None, **options):
+        return binaries.ctl(*args, env={**migrated.env, **(env or {})}, check=False, **options)
+    return run
+
+
+@pytest.fixture
+def ask(ctl):
+    """The document of a command that succeeds."""
+    def run(*args, **options):
+        done = ctl(*args, "--json", **options)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("\n") == 1
+        return json.loads(done.stdout)
+    return run
+
+
+def submit(database, job_type="thumbnail", **named):
+    names = "".join(f", {name} => %s" for name in named)
+    return str(database.one(f"select heimdex_submit(%s{names})", job_type, *named.values()))
+
+
+def add_type(database, job_type="thumbnail", queue="default"):
+    database.sql("insert into job_type (type, queue) values (%s, %s)", job_type, queue)
+
+
+def add_worker(database, types=("thumbnail",), slot=0, seen="0", dead=False):
+    return database.one("""insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types, dead, renewed_at)
+        values ('h', 'alpha', 'main', %s, gen_random_uuid(), 'b', 4711, '0.1.0', %s, %s, clock_timestamp() - %s::interval) returning id""",
+                        slot, list(types), dead, seen)
+
+
+def settle(database, job, status, code=None, message=None):
+    """Moves a queued job on as the fleet would, as far as the operators' commands can see."""
+    database.sql("""with was as (select id, org_id, type, status from job where id = %s), moved as (
+            update job j set status = %s::job_status, last_error_code = %s, last_error_message = %s, attempt = 1, max_attempts = 1,
+                   finished_at = case when %s in ('succeeded', 'canceled', 'dead_letter') then clock_timestamp() end,
+                   updated_at = clock_timestamp()
+              from was where j.id = was.id returning j.id, was.status as before, j.updated_at, j.org_id, j.type)
+        , gone as (delete from waiting where job_id = %s)
+        , counted as (insert into delta select org_id, type, before, -1 from moved
+                      union all select org_id, type, %s::job_status, 1 from moved)
+        insert into job_event (job_id, ts, prev_status, next_status) select id, updated_at, before, %s::job_status from moved""",
+                 job, status, code, message, status, job, status, status)
+
+
+def run_under(database, job, worker):
+    settle(database, job, "running")
+    database.sql("update job set worker = %s where id = %s", worker, job)
+    database.sql("insert into claim (token, worker, ids) values (gen_random_uuid(), %s, array[%s::uuid])", worker, job)
+
+
+# ---- status ----
+
+def test_status_of_an_empty_database(ask):
+    document = ask("status")
+    assert document["counts"] == dict.fromkeys(STATUSES, 0)
+    assert document["types"] == document["waiting"] == document["workers"] == []
+    assert document["stuck"]["quarantine"] == 0
+
+
+def test_status_counts_and_says_why_jobs_wait(ask, ctl, migrated):
+    add_type(migrated, queue="images")
+    add_worker(migrated)
+    submit(migrated)
+    submit(migrated, run_at="2100-01-01T00:00:00Z")
+    submit(migrated, "nobody")
+    settle(migrated, submit(migrated), "succeeded")
+    document = ask("status")
+    assert document["counts"] == {**dict.fromkeys(STATUSES, 0), "queued": 3, "succeeded": 1}
+    types = {t["type"]: t for t in document["types"]}
+    assert set(types["thumbnail"]) == {"type", "queue", "paused", "handled", "counts"}
+    assert (types["thumbnail"]["queue"], types["thumbnail"]["paused"], types["thumbnail"]["handled"]) == ("images", False, True)
+    assert types["thumbnail"]["counts"]["queued"] == 2
+    assert types["nobody"]["handled"] is False
+    waiting = {(w["type"], w["reason"]): w for w in document["waiting"]}
+    assert set(waiting) == {("thumbnail", "sql"), ("thumbnail", "delayed"), ("nobody", "sql")}
+    assert set(waiting["nobody", "sql"]) == {"type", "queue", "reason", "count", "oldest_due", "paused", "handled"}
+    assert waiting["nobody", "sql"]["count"] == 1 and waiting["nobody", "sql"]["handled"] is False
+    assert re.fullmatch(r"2100-01-01T00:00:00Z", waiting["thumbnail", "delayed"]["oldest_due"])
+    text = ctl("status").stdout
+    assert re.search(r"^  nobody .* no worker here has a handler for it$", text, re.M)
+    assert "\033" not in text and not re.search(r" $", text, re.M)
+
+
+def test_status_names_what_is_stuck_and_the_command(ctl, migrated):
+    add_worker(migrated, seen="10 minutes")
+    submit(migrated)
+    migrated.sql("update outbox set created_at = created_at - interval '5 minutes'")
+    settle(migrated, submit(migrated), "dead_letter", "exit_1")
+    text = ctl("status").stdout
+    assert re.search(r"no worker is alive +systemctl start heimdex-supervisor", text)
+    assert re.search(r"outbox: 2 batches not announced.*the oldest for 5m +heimdexctl doctor", text)
+    assert re.search(r"1 dead letter kept +heimdexctl redrive --dry-run", text)
+
+
+# ---- jobs, job ----
+
+def test_jobs_newest_first_and_filtered(ask, ctl, migrated):
+    org = str(uuid.uuid4())
+    first, second = submit(migrated), submit(migrated, "other", org_id=org)
+    dead = submit(migrated)
+    settle(migrated, dead, "dead_letter", "exit_1", "no such\nfile")
+    ids = lambda *args: [job["id"] for job in ask("jobs", *args)]
+    assert ids() == [dead, second, first]
+    assert ids("--status", "dead_letter") == [dead]
+    assert ids("--type", "other") == ids("--org", org) == [second]
+    assert ids("--limit", "1") == [dead]
+    assert ids("--since", "1h") == [dead, second, first]
+    assert ids("--since", "2100-01-01T00:00:00Z") == ids("--status", "failed") == []
+    text = ctl("jobs").stdout
+    assert re.search(rf"^{dead}  thumbnail  dead_letter +1/1  \S+Z \((now|\d+s ago)\)  exit_1: no such\\nfile$", text, re.M)
+    nothing = ctl("jobs", "--status", "failed")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "heimdexctl: jobs: none\n")
+
+
+def test_job_and_its_timeline(ask, ctl, migrated):
+    job = submit(migrated, payload='{"n": 1}', requested_by="me")
+    migrated.sql("insert into job_event (job_id, prev_status, next_status, detail_json) values (%s, 'queued', 'running', %s)", job,
+                 json.dumps({"attempt": 1, "worker": "alpha/main/0"}))
+    migrated.sql("insert into job_event (job_id, prev_status, next_status, detail_json) values (%s, 'running', 'running', %s)", job,
+                 json.dumps({"stage": "extracting\033[31m", "progress": 40}))
+    document = ask("job", job)
+    assert set(document) == {"job", "events"}
+    assert document["job"]["id"] == job and document["job"]["payload"] == {"n": 1} and document["job"]["requested_by"] == "me"
+    assert document["job"]["progress"] == 40
+    assert [event["next_status"] for event in document["events"]] == ["queued", "running", "running"]
+    text = ctl("job", job).stdout
+    assert re.search(r"^payload +\{\"n\":1\}$", text, re.M)
+    assert re.search(r"Z +\+\d+\.\d{3}s  queued -> running +attempt 1, on alpha/main/0$", text, re.M)
+    assert "extracting\\x1b[31m 40%" in text and "\033" not in text
+
+
+def test_a_number_that_only_postgresql_holds(ctl, ask, migrated):
+    job = submit(migrated, payload='{"big": 1e400}')
+    assert '"big":"1' + "0" * 400 + '"' in ctl("job", job).stdout.replace(" ", "")
+    assert job in ctl("jobs").stdout
+
+
+def test_unknown_and_malformed_ids(ctl):
+    for command in ("job", "cancel", "retry"):
+        unknown = ctl(command, NO_SUCH)
+        assert (unknown.returncode, unknown.stdout, unknown.stderr) == (1, "", f"heimdexctl: {command}: {NO_SUCH}: no such job\n")
+        malformed = ctl(command, "17")
+        assert (malformed.returncode, malformed.stderr) == (64, f"heimdexctl: {command}: 17: must be a UUID\n")
+
+
+# ---- events ----
+
+def test_events_are_the_newest_oldest_first(ask, ctl, migrated):
+    migrated.sql("""insert into job_event (job_id, ts, next_status) select gen_random_uuid(), now() - interval '2 days' + i * interval '1 us',
+        'queued' from generate_series(1, 3000) i""")
+    migrated.sql("insert into job_event (job_id, ts, next_status) select gen_random_uuid(), now() - interval '1 day', 'queued' from generate_series(1, 500)")
+    job = submit(migrated)
+    for n in (1, 2, 400, 1000, 3501):
+        wanted = migrated.sql("select id::text from (select ts, id from job_event order by ts desc, id desc limit %s) e order by ts, id", n)
+        assert [event["id"] for event in ask("events", "--limit", n)] == [row[0] for row in wanted]
+    assert len(ask("events")) == 100
+    assert [event["job_id"] for event in ask("events", "--job", job)] == [job]
+    assert re.fullmatch(rf"\S+Z  {job}  queued\n", ctl("events", "--limit", 1).stdout)
+    assert ask("events", "--job", NO_SUCH) == []
+
+
+@pytest.fixture
+def follower(binaries, migrated):
+    made = []
+
+    def start(*args):
+        made.append(binaries.popen("heimdexctl", "events", "--follow", *args, env=migrated.env, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+        one.wait()
+        one.stdout.close()
+        one.stderr.close()
+
+
+def test_follow_shows_each_event_once(follower, migrated):
+    before = [submit(migrated) for _ in range(3)]
+    follow = follower("--json", "--limit", "2")
+    line = lambda: json.loads(follow.stdout.readline())
+    assert [line()["job_id"] for _ in range(2)] == before[1:]
+    after = [submit(migrated) for _ in range(3)]
+    assert [line()["job_id"] for _ in after] == after
+    late = migrated.one("""insert into job_event (job_id, ts, next_status) values (gen_random_uuid(), clock_timestamp() - interval '1 s',
+        'queued') returning job_id::text""")
+    last = submit(migrated)
+    assert [line()["job_id"], line()["job_id"]] == [late, last]
+    follow.send_signal(signal.SIGINT)
+    assert follow.communicate(timeout=10) == ("", "")
+    assert follow.returncode == 0
+
+
+def test_follow_ends_with_its_reader(follower, migrated):
+    submit(migrated)
+    follow = follower()
+    follow.stdout.readline()
+    follow.stdout.close()
+    assert follow.wait(10) == 0
+
+
+def test_follow_survives_a_lost_connection(follower, migrated):
+    job = submit(migrated)
+    follow = follower("--job", job)
+    assert "queued" in follow.stdout.readline()
+    migrated.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'heimdexctl' and datname = current_database()")
+    settle(migrated, job, "running")
+    assert "queued -> running" in follow.stdout.readline()
+    follow.terminate()
+    assert follow.wait(10) == 0
+
+
+# ---- workers ----
+
+def test_workers(ask, ctl, migrated):
+    alive, silent, dead = add_worker(migrated), add_worker(migrated, slot=1, seen="5 minutes"), add_worker(migrated, slot=2, dead=True)
+    run_under(migrated, submit(migrated), alive)
+    workers = {worker["id"]: worker for worker in ask("workers")}
+    assert [workers[i]["alive"] for i in (alive, silent, dead)] == [True, False, False]
+    assert (workers[alive]["claims"], workers[alive]["jobs"], workers[alive]["types"]) == (1, 1, ["thumbnail"])
+    text = ctl("workers").stdout
+    assert re.search(r"alpha  main/0 +4711  0\.1\.0 +alive +1 +1  \S+Z \(", text)
+    assert re.search(r"main/1 .* silent .*\(5m ago\)", text) and re.search(r"main/2 .* dead ", text)
+
+
+# ---- cancel, retry ----
+
+def test_cancel(ask, ctl, migrated):
+    worker = add_worker(migrated)
+    queued, running, done = submit(migrated), submit(migrated), submit(migrated)
+    run_under(migrated, running, worker)
+    settle(migrated, done, "succeeded")
+    both = ctl("cancel", queued, running, "--reason", "wrong input")
+    assert (both.returncode, both.stdout) == (0, f"{queued} canceled\n{running} asked its worker to stop\n")
+    assert migrated.sql("select status::text, last_error_message from job where id = %s", queued) == [("canceled", "wrong input")]
+    assert migrated.sql("select job_id::text, reason from signal where worker = %s", worker) == [(running, "wrong input")]
+    some = ctl("cancel", done, queued, NO_SUCH, running)
+    assert (some.returncode, some.stdout) == (1, f"{running} asked its worker to stop\n")
+    assert f"{done}: already succeeded\n" in some.stderr and f"{queued}: already canceled\n" in some.stderr
+    answer = ctl("cancel", "--json", done)
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout) == [{"id": done, "ok": False, "was": "succeeded", "message": "already succeeded"}]
+
+
+def test_cancel_waits_for_the_worker(binaries, ctl, migrated):
+    job = submit(migrated)
+    run_under(migrated, job, add_worker(migrated))
+    impatient = ctl("cancel", job, "--wait", "300ms")
+    assert impatient.returncode == 75 and "it has not yet" in impatient.stderr
+    waiting = binaries.popen("heimdexctl", "cancel", job, "--wait", env=migrated.env, stdout=subprocess.PIPE, text=True)
+    settle(migrated, job, "canceled", "canceled")
+    assert waiting.communicate(timeout=10)[0] == f"{job} canceled\n"
+    assert waiting.returncode == 0
+
+
+def test_retry(ctl, migrated):
+    dead, queued, running, done = (submit(migrated) for _ in range(4))
+    settle(migrated, dead, "dead_letter", "exit_1")
+    settle(migrated, done, "succeeded")
+    run_under(migrated, running, add_worker(migrated))
+    again = ctl("retry", dead)
+    assert (again.returncode, again.stdout) == (0, f"{dead} queued again\n")
+    assert migrated.sql("select status::text, attempt, max_attempts from job where id = %s", dead) == [("queued", 1, 2)]
+    reason = migrated.one("select detail_json ->> 'reason' from job_event where job_id = %s order by ts desc limit 1", dead)
+    assert reason.startswith("heimdexctl retry by ")
+    for job, words in ((queued, "is queued already"), (running, "is running"), (done, "succeeded; a finished job does not change")):
+        refused = ctl("retry", job)
+        assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", f"heimdexctl: retry: {job}: {words}\n")
+    ctl("cancel", running)
+    assert ctl("retry", running).returncode == 75
+    assert ctl("retry", running, NO_SUCH).returncode == 75
+
+
+def test_many_ids(ctl, migrated):
+    jobs = [str(row[0]) for row in migrated.sql("select heimdex_submit('thumbnail') from generate_series(1, 1200)")]
+    done = ctl("cancel", *reversed(jobs), jobs[0])
+    assert done.returncode == 0
+    assert done.stdout.split()[::2] == [*reversed(jobs), jobs[0]]
+    assert migrated.one("select count(*) from job where status = 'canceled'") == 1200
+
+
+# ---- redrive, pause ----
+
+def test_redrive(ctl, ask, migrated):
+    nothing = ctl("redrive")
+    assert (nothing.returncode, nothing.stderr) == (1, "heimdexctl: redrive: no dead letter matches\n")
+    dead = [submit(migrated, "a" if i < 3 else "b") for i in range(5)]
+    for i, job in enumerate(dead):
+        settle(migrated, job, "dead_letter", f"exit_{i % 2}")
+    status = lambda: [migrated.one("select status::text from job where id = %s", job) for job in dead]
+    rehearsal = ask("redrive", "--type", "a", "--dry-run")
+    assert rehearsal == {"dry_run": True, "matched": 3, "redriven": 0, "groups": rehearsal["groups"]}
+    assert {(g["type"], g["error"], g["count"]) for g in rehearsal["groups"]} == {("a", "exit_0", 2), ("a", "exit_1", 1)}
+    assert status() == ["dead_letter"] * 5
+    assert ctl("redrive", "--until", "1h").returncode == ctl("redrive", "--since", "2100-01-01T00:00:00Z").returncode == 1
+    assert ask("redrive", "--limit", "1")["redriven"] == 1
+    assert status() == ["queued"] + ["dead_letter"] * 4
+    assert ask("redrive", "--error", "exit_1")["redriven"] == 2
+    assert status() == ["queued", "queued", "dead_letter", "queued", "dead_letter"]
+    assert ctl("redrive").stdout.endswith("2 jobs queued again\n")
+    assert status() == ["queued"] * 5
+
+
+def test_pause_and_resume(ctl, ask, migrated):
+    add_type(migrated)
+    submit(migrated)
+    assert ask("pause", "thumbnail") == {"type": "thumbnail", "paused": True}
+    assert ask("status")["types"][0]["paused"] is True
+    assert "heimdexctl resume thumbnail" in ctl("status").stdout
+    assert ctl("resume", "thumbnail").stdout == "thumbnail resumed\n"
+    assert migrated.one("select paused from job_type") is False
+    unknown = ctl("pause", "thumbnial")
+    assert (unknown.returncode, unknown.stderr) == (1, "heimdexctl: pause: thumbnial: no such type, did you mean thumbnail?\n")
+
+
+# ---- doctor ----
+
+def dependencies(ctl, *args, **options):
+    done = ctl("doctor", "--json", **options)
+    document = json.loads(done.stdout)
+    assert done.returncode == (0 if document["ok"] else 1)
+    for dependency in document["deps"].values():
+        assert set(dependency) == {"ok", "ms", "error", "warning", "detail", "mend"}
+        assert isinstance(dependency["ms"], float) and (dependency["error"] is None) == dependency["ok"]
+    return document["deps"]
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def test_doctor_tries_every_dependency(ctl, kafka, prefix, listener, tmp_path):
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
+    deps = dependencies(ctl, env={"KAFKA_BROKERS": kafka.brokers, "HEIMDEX_KAFKA_TOPIC_PREFIX": prefix, "REDIS_URL": f"redis://{address}",
+                                  "QDRANT_URL": f"http://{address}", "GCS_ENDPOINT": "http://127.0.0.1:1",
+                                  "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": str(tmp_path / "control")})
+    assert list(deps) == ["pg", "schema", "permissions", "clock", "kafka", "topics", "fleet", "redis", "qdrant", "gcs"]
+    assert {name for name, dep in deps.items() if not dep["ok"]} == {"topics", "fleet", "gcs"}
+    assert f"{prefix}.jobs.default" in deps["topics"]["error"]
+    assert deps["fleet"]["mend"] == "systemctl start heimdex-supervisor"
+
+
+def test_doctor_with_a_fleet_is_well(ctl, fleet, env):
+    one = fleet(workers=1)
+    socket_path = one.env.get("HEIMDEX_SUPERVISOR_CONTROL_SOCKET") if hasattr(one, "env") else None
+    if not socket_path:
+        pytest.skip("the fleet fixture does not tell its control socket")
+    done = ctl("doctor", env={**env, "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": socket_path})
+    assert done.returncode == 0, done.stdout
+    assert all(line.startswith(("ok ", "warn ")) for line in done.stdout.splitlines())
+
+
+def test_doctor_speaks_to_the_control_socket(ctl, tmp_path):
+    path = tmp_path / "control"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    server.settimeout(20)
+    from threading import Thread
+
+    def serve():
+        for answer in (b'{"ok":true,"ready":true,"status":"2 workers, 0 jobs running"}\n', b'{"ok":true,"ready":false,"status":"starting"}\n', None):
+            client, _ = server.accept()
+            assert json.loads(client.makefile().readline()) == {"op": "status"}
+            if answer:
+                client.sendall(answer)
+                client.close()
+            else:
+                kept.append(client)
+
+    kept = []
+    thread = Thread(target=serve)
+    thread.start()
+    look = lambda: dependencies(ctl, env={"HEIMDEX_SUPERVISOR_CONTROL_SOCKET": str(path), "KAFKA_BROKERS": "127.0.0.1:1"})["fleet"]
+    assert look()["detail"] == "2 workers, 0 jobs running"
+    assert (lambda fleet: (fleet["ok"], fleet["error"]))(look()) == (False, "starting")
+    silent = look()
+    assert not silent["ok"] and "does not answer within a second" in silent["error"] and silent["ms"] < 1500
+    thread.join()
+    server.close()
+
+
+def test_doctor_finds_the_schema_missing_or_old(ctl, database, migrated):
+    deps = dependencies(ctl, env={**database.env, "KAFKA_BROKERS": "127.0.0.1:1"})
+    assert deps["pg"]["ok"] and not deps["schema"]["ok"] and deps["schema"]["mend"] == "heimdex-migrate upgrade head"
+    migrated.sql("update alembic_version set version_num = '3af4686817cc'")
+    schema = dependencies(ctl, env={"KAFKA_BROKERS": "127.0.0.1:1"})["schema"]
+    assert "at 3af4686817cc" in schema["error"] and schema["mend"] == "heimdex-migrate upgrade head"
+
+
+# ---- PostgreSQL is away, and other refusals ----
+
+COMMANDS = [["status"], ["jobs"], ["job", NO_SUCH], ["events"], ["events", "--follow"], ["workers"], ["cancel", NO_SUCH],
+            ["retry", NO_SUCH], ["redrive"], ["pause", "x"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_postgresql_away(ctl, command):
+    done = ctl(*command, env={"PGHOST": "127.0.0.1", "PGPORT": "1"})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (69, "", 1)
+    assert done.stderr.startswith("heimdexctl: PostgreSQL: ")
+
+
+def test_postgresql_silent(ctl, listener):
+    silent = {"PGHOST": "127.0.0.1", "PGPORT": str(listener.getsockname()[1])}
+    start = time.monotonic()
+    done = ctl("status", env={**silent, "HEIMDEX_POSTGRES_TIMEOUT": "1s"})
+    assert (done.returncode, done.stderr.count("\n")) == (69, 1) and time.monotonic() - start < 3
+    pg = dependencies(ctl, env={**silent, "KAFKA_BROKERS": "127.0.0.1:1"})["pg"]
+    assert pg["error"] == "connection refused or timeout" and 800 < pg["ms"] < 1500
+
+
+def test_no_schema(ctl, database):
+    done = ctl("status", env=database.env)
+    assert done.returncode == 78 and done.stderr.endswith("heimdex-migrate upgrade head\n")
+
+
+def test_wrong_password(ctl):
+    done = ctl("status", env={"PGPASSWORD": "wrong"})
+    if done.returncode == 0:
+        pytest.skip("this server trusts everybody")
+    assert done.returncode == 77 and "wrong" not in done.stderr.replace("wrong password", "")
+
+
+def test_usage(ctl):
+    cases = {(): "command: missing", ("stats",): "stats: unknown command, did you mean status?", ("job",): "job: ID: missing",
+             ("status", "x"): "status: x: unexpected argument", ("workers", "--limit", "1"): "workers: --limit: not an option of this command",
+             ("jobs", "--status", "dead"): "--status: dead: must be ", ("jobs", "--since", "soon"): "--since: soon: must be ",
+             ("jobs", "--limit", "0"): "--limit: 0: must be ", ("jobs", "--lim"): "--lim: unknown option, did you mean --limit?"}
+    for words, complaint in cases.items():
+        done = ctl(*words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (64, "", 1), words
+        assert done.stderr.startswith(f"heimdexctl: {complaint}")
+    assert ctl("--help").returncode == ctl("--version").returncode == 0

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "lib/config/program.h"
 #include "lib/kafka/kafka.h"
+#include "lib/notify/notify.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -50,12 +51,13 @@ static int on_option(size_t index, const char *value, void *user) {
 
 static int open_listener(struct broker *b) {
     const char *port = getenv("HEIMDEX_KAFKA_PORT");
+    const char *said_by = b->listen || !port ? "--listen" : "HEIMDEX_KAFKA_PORT";
     if (!b->listen)
         b->listen = hx_printf("127.0.0.1:%s", port && *port ? port : "9092");
     struct sockaddr_in address;
     const char *why;
     if (hx_listener_parse(b->listen, &address, &why) < 0) {
-        hx_complain("--listen: %s: %s", b->listen, why);
+        hx_complain("%s: %s: %s", said_by, b->listen, why);
         return HX_EXIT_USAGE;
     }
     int r = hx_listener_open(&address);
@@ -105,6 +107,7 @@ static void make_topics(struct broker *b, const struct hx_config *config) {
 }
 
 static void on_signal(int signo, pid_t sender, void *user) {
+    hx_notify_stopping("stopping");
     (void)signo, (void)sender;
     struct broker *b = user;
     hx_loop_stop(b->loop);
@@ -123,6 +126,7 @@ static void announce(const struct broker *b) {
     fprintf(stderr, "heimdex-broker: for development only: topics and offsets are in memory and gone when it ends\n");
     printf("%s\n", rd_kafka_mock_cluster_bootstraps(b->cluster));
     fflush(stdout);
+    hx_notify_ready("for development only: everything is kept in memory");
 }
 
 static void close_broker(struct broker *b) {
@@ -134,21 +138,29 @@ static void close_broker(struct broker *b) {
     free(b->listen);
 }
 
+static int run(struct broker *b, const struct hx_arguments *arguments) {
+    if (arguments->word_count > 0) {
+        hx_complain("%s: unexpected argument", arguments->words[0]);
+        return HX_EXIT_USAGE;
+    }
+    int r = open_listener(b);
+    if (r == HX_EXIT_OK)
+        r = open_loop(b); /* signals are blocked before there are other threads */
+    if (r == HX_EXIT_OK)
+        r = open_cluster(b);
+    if (r != HX_EXIT_OK)
+        return r;
+    make_topics(b, arguments->config);
+    announce(b);
+    return hx_loop_run(b->loop) < 0 ? HX_EXIT_SOFTWARE : HX_EXIT_OK;
+}
+
 int main(int argc, char **argv) {
     struct broker broker = { 0 };
     struct hx_arguments arguments = { 0 };
     int r = hx_program_start(&program, argc, argv, on_option, &broker, &arguments);
     if (r < 0)
-        r = open_listener(&broker);
-    if (r == 0 && arguments.config)
-        r = open_loop(&broker); /* signals are blocked before there are other threads */
-    if (r == 0 && broker.loop)
-        r = open_cluster(&broker);
-    if (r == 0 && broker.cluster) {
-        make_topics(&broker, arguments.config);
-        announce(&broker);
-        r = hx_loop_run(broker.loop) < 0 ? HX_EXIT_SOFTWARE : HX_EXIT_OK;
-    }
+        r = run(&broker, &arguments);
     close_broker(&broker);
     hx_config_free(arguments.config);
     return r;

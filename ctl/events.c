@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 100, SECOND_US = 1000000 };
+/* BURST_US: so close together events are not worth a search. */
+enum { LIMIT_DEFAULT = 100, SECOND_US = 1000000, BURST_US = 1000 };
 
 /* ---- lists ---- */
 
@@ -84,37 +85,47 @@ static int read_on(struct ctl *c, int64_t ts, size_t n, struct event_list *list)
     }
 }
 
+/* Where the newest events are looked for. Moments; behind `few` there are too few, behind `many` too many (0: not found yet). */
+struct search {
+    int64_t now, step, few, many, at;
+};
+
+static void look_elsewhere(struct search *s, bool too_many) {
+    if (too_many)
+        s->many = s->at;
+    else
+        s->few = s->at;
+    if (s->many) {
+        s->at = s->many + (s->few - s->many) / 2;
+    } else {
+        s->step *= 8; /* `at` gets to 0 long before this overflows */
+        s->at = HX_MAX(0, s->now - s->step);
+    }
+}
+
 /* Events can be read quickly in one direction only, forwards from a moment. So the moment is searched for behind which the newest n
- * are and not many more: back from now in growing steps until there are enough, then halfway forwards while there are too many. */
+ * are and not many more: back from now in growing steps until there are enough, then by halves while there are too many. */
 int events_newest(struct ctl *c, size_t n, struct event_list *list) {
-    int32_t limit = (int32_t)(n + n / 4 + 100);
-    int64_t step = SECOND_US, few = c->now_us + 60 * SECOND_US, many = 0; /* few: too few behind it; many: too many */
-    int64_t at = c->now_us - step;
+    const size_t limit = n + n / 4 + 100;
+    struct search s = {
+        .now = c->now_us, .step = SECOND_US, .few = c->now_us + 60 * SECOND_US, .at = c->now_us - SECOND_US
+    };
+    int code = 0;
     for (;;) {
         event_list_keep(list, 0);
-        int code = events_read(c, &(struct place){ .ts = at }, limit, list, NULL);
-        if (code)
-            return code;
-        if (list->count < (size_t)limit) {
-            if (list->count >= n || at <= 0) /* these are all that there are behind it */
-                break;
-            few = at;
-        } else {
-            many = at;
-            if (few - many <= 1000) /* a burst within a millisecond */
-                break;
+        code = events_read(c, &(struct place){ .ts = s.at }, (int32_t)limit, list, NULL);
+        bool too_many = list->count == limit, all = !too_many && (list->count >= n || s.at == 0);
+        if (code || all)
+            break;
+        if (too_many && s.few - s.at <= BURST_US) {
+            event_list_keep(list, 0);
+            code = read_on(c, s.at, n, list);
+            break;
         }
-        step *= 8;
-        at = many ? many + (few - many) / 2 : HX_MAX(0, c->now_us - step);
-    }
-    if (list->count == (size_t)limit) {
-        event_list_keep(list, 0);
-        int code = read_on(c, many, n, list);
-        if (code)
-            return code;
+        look_elsewhere(&s, too_many);
     }
     event_list_keep(list, n);
-    return 0;
+    return code;
 }
 
 /* ---- printing ---- */

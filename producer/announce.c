@@ -206,6 +206,10 @@ size_t announcer_take_delivered(struct announcer *a, int64_t **ret) {
     return n;
 }
 
+bool announcer_has_delivered(const struct announcer *a) {
+    return a->delivered_count > 0;
+}
+
 bool announcer_is_busy(const struct announcer *a) {
     return a->units > 0;
 }

@@ -36,6 +36,7 @@ void announcer_publish(struct announcer *a, int64_t outbox, struct announcement 
 /* Outbox rows whose announcements have all arrived. The caller owns the array and deletes the rows, or gives it back. */
 size_t announcer_take_delivered(struct announcer *a, int64_t **ret);
 void announcer_give_back(struct announcer *a, const int64_t *ids, size_t n);
+bool announcer_has_delivered(const struct announcer *a);
 
 /* True while delivery reports are outstanding. */
 bool announcer_is_busy(const struct announcer *a);

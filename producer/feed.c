@@ -18,6 +18,9 @@
 /* From a pipe a batch that isn't full waits this long, and only while another is in flight. */
 enum { HOLD_MS = 3, OUTPUT_KEPT = 1 << 20 };
 
+/* Outbox rows go with the next batch. When none comes they go after this, before the relay takes them over. */
+enum { IDLE_MS = 500 };
+
 struct feed {
     const struct arguments *arguments;
     struct session session;
@@ -26,7 +29,7 @@ struct feed {
     size_t max_payload;
     struct batch *open;
     struct hx_watch *watch; /* while lines are wanted that have to be waited for */
-    struct hx_timer *hold;
+    struct hx_timer *hold, *idle;
     struct progress_bar *bar;
     bool ended; /* nothing more is taken in */
     int exit_code;
@@ -125,6 +128,12 @@ static void listen_for_lines(struct feed *f) {
     }
 }
 
+static void on_idle(void *user) {
+    struct feed *f = user;
+    if (sender_pending(f->session.sender) == 0 && announcer_has_delivered(f->session.announcer))
+        sender_add(f->session.sender, sender_take_spare(f->session.sender));
+}
+
 /* All that can be done without waiting. */
 static void pump(struct feed *f) {
     output_flush(f->session.output);
@@ -133,6 +142,8 @@ static void pump(struct feed *f) {
         f->open = sender_take_spare(f->session.sender);
     }
     listen_for_lines(f);
+    if (announcer_has_delivered(f->session.announcer) && !hx_timer_armed(f->idle))
+        hx_timer_set(f->idle, IDLE_MS);
 }
 
 static void on_hold(void *user) {
@@ -170,6 +181,7 @@ static bool is_done(const struct feed *f) {
 static int run(struct feed *f) {
     f->open = sender_take_spare(f->session.sender);
     f->hold = hx_timer_new(f->session.loop, on_hold, f);
+    f->idle = hx_timer_new(f->session.loop, on_idle, f);
     f->bar = progress_bar_new();
     f->started_ms = hx_mono_ms();
     for (pump(f); session_is_well(&f->session) && !is_done(f); pump(f)) {
@@ -179,6 +191,7 @@ static int run(struct feed *f) {
     f->bar = progress_bar_free(f->bar);
     hx_watch_free(f->watch);
     hx_timer_free(f->hold);
+    hx_timer_free(f->idle);
     batch_free(f->open);
     int r = session_complain(&f->session);
     if (r == 0 && f->bad > 0 && f->arguments->skip_bad)

@@ -177,6 +177,10 @@ static void take_error(struct sender *s, struct batch *b, const struct hx_pg_err
         batch_cut(b);
         return;
     }
+    if (p->to == p->from && s->connected_before && failure_is_passing(error, true)) {
+        batch_piece_done(b); /* nobody's jobs; what it was to do, the next one does */
+        return;
+    }
     if (error->class != HX_PG_DATA || p->to == p->from) {
         try_again(s, b, error);
         return;

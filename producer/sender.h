@@ -28,7 +28,7 @@ struct sender *sender_new(const struct sender_options *options);
 struct sender *sender_free(struct sender *s); /* after hx_pg_free; NULL is fine; returns NULL */
 /* An empty batch to fill, the caller's until sender_add or batch_free. */
 struct batch *sender_take_spare(struct sender *s);
-/* Takes the batch over. One without jobs only reads the job types. */
+/* Takes the batch over. One without jobs reads the job types if they are stale, and deletes what was delivered. */
 void sender_add(struct sender *s, struct batch *b);
 /* Batches added and not settled yet. */
 unsigned sender_pending(const struct sender *s);

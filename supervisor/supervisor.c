@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "lib/notify/notify.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/settings.h"
 #include "supervisor/state.h"
 
@@ -243,6 +244,9 @@ int supervisor_new(const struct hx_config *config, const char *bin_dir, struct s
 
 int supervisor_run(struct supervisor *s) {
     report_start(s);
+    size_t left = leftovers_kill(hx_config_string(s->config, HX_SUPERVISOR_CONTROL_SOCKET));
+    if (left > 0)
+        hx_notice(NULL, "ended %zu handlers that an earlier supervisor left behind", left);
     s->guard = guard_new(s->loop, s->launch, on_guard_gone, s);
     stop_init(&s->stop, s->loop, &s->fleet, s->deaths, s->orphans, s->guard);
     fleet_event(&s->fleet, NULL, CHILD_START);

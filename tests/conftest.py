@@ -2,6 +2,7 @@
 fleets for each test, which end with the invariant checker. Nothing sleeps for a time: `until` waits for a condition."""
 import os
 import shutil
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from support.binaries import Binaries  # noqa: E402
 from support.fleet import Fleet  # noqa: E402
+from support.jobs import Jobs  # noqa: E402
 from support.servers import Kafka, Postgres  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,9 +91,29 @@ def env(migrated, kafka, prefix):
 
 
 @pytest.fixture
+def jobs(binaries, migrated, env):
+    return Jobs(binaries, migrated, env)
+
+
+@pytest.fixture(scope="session")
+def logging_handler(workdir):
+    """The program tests/handlers/logging-handler.c."""
+    program = workdir / "logging-handler"
+    subprocess.run(["cc", "-O1", "-o", program, ROOT / "tests" / "handlers" / "logging-handler.c"], check=True)
+    return program
+
+
+@pytest.fixture
+def handler_log(logging_handler, tmp_path):
+    """What its runs in this test write down. As a handler: exec=[logging_handler, handler_log]."""
+    return tmp_path / "handlers.log"
+
+
+@pytest.fixture
 def fleet(request, tmp_path, binaries, migrated, env):
     """Makes fleets: fleet(workers=2, handlers=[…], worker={"lease": "3s"}) starts a supervisor and waits until it is ready. Two
-    calls are two instances. At the end each is stopped, and the checker looks at what they left."""
+    calls are two instances. At the end each is stopped, and the checker looks at what they left, with what a test put into
+    fleet.check: acks, finished, handler_log …"""
     made = []
 
     def make(**options):
@@ -99,12 +121,16 @@ def fleet(request, tmp_path, binaries, migrated, env):
         made.append(one)
         return one
 
+    make.check = {}
     yield make
     failures = [str(problem) for one in made for problem in one.finish()]
     if not request.node.get_closest_marker("unchecked"):
         from checker.check import check_database
-        with migrated.connect() as connection:
-            failures += check_database(connection)
+        if all(one.exit_code == 0 for one in made):
+            make.check.setdefault("stopped", True)
+        connection = migrated.connect()
+        failures += check_database(connection, **make.check)
+        connection.close()
     if failures or getattr(request.node, "failed", False):
         for one in made:
             print(f"--- {one.log_path}\n" + one.log()[-20000:])

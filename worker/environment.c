@@ -8,7 +8,7 @@
 static const char *const passed_on[] = { "PATH", "HOME",   "USER",     "LOGNAME", "SHELL",
                                          "LANG", "LC_ALL", "LC_CTYPE", "TZ",      "TMPDIR" };
 
-enum { CONTRACT = 8, VARIABLES = CONTRACT + 10 };
+enum { CONTRACT = 9, VARIABLES = CONTRACT + 10 };
 
 struct environment {
     char *v[VARIABLES + 1];
@@ -53,6 +53,9 @@ struct environment *environment_new(const struct run *run, const struct hx_job *
     set_int(e, "HEIMDEX_FENCE", run->fence);
     set(e, "HEIMDEX_DEADLINE", deadline);
     set_trace(e, run, job);
+    /* By this a supervisor that starts finds what an earlier one left running (supervisor/leftovers.h). */
+    if (run->worker->channel)
+        set(e, "HEIMDEX_FLEET", hx_config_string(run->worker->config, HX_SUPERVISOR_CONTROL_SOCKET));
     return e;
 }
 

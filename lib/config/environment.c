@@ -7,7 +7,7 @@
  * handler may well start one of our tools. */
 static const char *const reserved[] = {
     "HEIMDEX_CONFIG", "HEIMDEX_KAFKA_PORT", "HEIMDEX_FAIL",         "HEIMDEX_JOB_ID", "HEIMDEX_JOB_TYPE",
-    "HEIMDEX_ORG_ID", "HEIMDEX_ATTEMPT",    "HEIMDEX_MAX_ATTEMPTS", "HEIMDEX_FENCE",  "HEIMDEX_DEADLINE",
+    "HEIMDEX_ORG_ID", "HEIMDEX_ATTEMPT",    "HEIMDEX_MAX_ATTEMPTS", "HEIMDEX_FENCE",  "HEIMDEX_DEADLINE", "HEIMDEX_FLEET",
 };
 
 /* The name of the variable that sets the key in today's environment, or NULL. Empty variables count as unset. */

@@ -26,11 +26,12 @@ static const struct hx_kafka_setting settings[] = {
     { "heartbeat.interval.ms", "1000" },    /* how soon a rebalance is noticed */
     { "allow.auto.create.topics", "true" }, /* the embedded broker makes a topic when it is asked for */
     { "enable.partition.eof", "false" },
-    /* Records are small and every worker has its share: little is fetched ahead. */
-    { "queued.min.messages", "200" },
-    { "queued.max.messages.kbytes", "4096" },
+    /* How much is fetched ahead. 2.0.2 asks a partition again only after a second once these were exceeded (fetch.queue.backoff.ms
+     * is younger), so they are above what a worker takes in that time. One bounds many small records, the other large ones. */
+    { "queued.min.messages", "5000" },
+    { "queued.max.messages.kbytes", "2048" },
     { "fetch.message.max.bytes", "262144" },
-    { "fetch.max.bytes", "4194304" },
+    { "fetch.max.bytes", "1048576" },
     { "fetch.min.bytes", "1" },
     { "fetch.wait.max.ms", "100" },
     { "fetch.error.backoff.ms", "100" },

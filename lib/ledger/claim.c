@@ -7,6 +7,13 @@ int ledger_unwait(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n) {
     return statement;
 }
 
+void ledger_event_ids(struct hx_pg_tx *tx, size_t n) {
+    _cleanup_free_ struct hx_uuid *ids = hx_allocn(n ? n : 1, sizeof *ids);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = hx_uuid_v7();
+    hx_pg_uuids(tx, ids, n);
+}
+
 /* "worker":"host/instance/slot": a member of the running event's detail. */
 static void put_label(struct hx_pg_tx *tx, const char *label) {
     _cleanup_buf_ struct hx_buf b = { 0 };
@@ -25,6 +32,7 @@ int hx_ledger_claim(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t wo
     hx_pg_int4s(tx, max_attempts, n);
     hx_pg_texts(tx, types, type_count);
     put_label(tx, label);
+    ledger_event_ids(tx, n);
 
     ledger_unwait(tx, ids, n);
 

@@ -50,6 +50,10 @@ int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *instan
     return statement;
 }
 
+int hx_ledger_leases(struct hx_pg_tx *tx) {
+    return LEDGER_ADD(tx, leases);
+}
+
 int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death) {
     LEDGER_ADD(tx, bury_worker);
     hx_pg_int4(tx, death->worker);
@@ -67,6 +71,9 @@ int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death) {
     hx_pg_int8(tx, death->backoff_base_ms);
     hx_pg_int8(tx, death->backoff_max_ms);
     hx_pg_int4(tx, death->max_crashes);
+
+    LEDGER_ADD(tx, stop_released);
+    hx_pg_int4(tx, death->worker);
     return statement;
 }
 

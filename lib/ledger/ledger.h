@@ -139,6 +139,9 @@ int hx_ledger_claims_of(struct hx_pg_tx *tx, int32_t worker);
 int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *instance,
                        const struct hx_uuid *incarnation); /* rows: int4 */
 
+/* All workers that aren't dead. Rows: int4 id, int8 lease, text hostname, text instance, int4 slot. */
+int hx_ledger_leases(struct hx_pg_tx *tx);
+
 struct hx_death {
     int32_t worker;
     const struct hx_uuid *ids; /* with evidence */
@@ -151,7 +154,7 @@ struct hx_death {
     int64_t backoff_base_ms, backoff_max_ms;
     int32_t max_crashes;
 };
-/* bury_worker and release: two statements; returns the second's index. */
+/* bury_worker, release and stop_released: three statements; returns the second's index. */
 int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death);
 struct hx_reaped {
     int64_t started, ended, untouched, dead_lettered;

@@ -33,3 +33,6 @@ static inline void *ledger_column_alloc(size_t n) {
 
 /* Behind a claim or a cancellation: jobs that no longer wait lose their waiting rows (claim.c). */
 int ledger_unwait(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n);
+
+/* n fresh ids for events, as the next parameter (claim.c). */
+void ledger_event_ids(struct hx_pg_tx *tx, size_t n);

@@ -10,6 +10,7 @@ int hx_ledger_complete(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int
     hx_pg_int4s(tx, fences, n);
     hx_pg_jsonbs(tx, details, details ? n : 0); /* unnest pads with nulls */
     hx_pg_jsonb(tx, detail, detail ? strlen(detail) : 0);
+    ledger_event_ids(tx, n);
     return statement;
 }
 

@@ -1,6 +1,17 @@
 /* Jobs come in. */
 #include "lib/ledger/ledger_internal.h"
 
+/* A column in which every value is null is sent as an empty array: unnest pads it, and the server has a thousand values less to read. */
+#define GATHER_OR_NONE(out, n, value, null_, send) \
+    do {                                           \
+        size_t filled_ = 0;                        \
+        for (size_t i = 0; i < (n); i++) {         \
+            (out)[i] = (value);                    \
+            filled_ += (out)[i] != (null_);        \
+        }                                          \
+        send(tx, out, filled_ ? (n) : 0);          \
+    } while (0)
+
 int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
     _cleanup_free_ void *memory = ledger_column_alloc(n);
     union ledger_column column = { .memory = memory };
@@ -11,22 +22,14 @@ int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t 
     hx_pg_uuids(tx, column.uuids, n);
     LEDGER_GATHER(column.texts, n, jobs[i].type);
     hx_pg_texts(tx, column.texts, n);
-    LEDGER_GATHER(column.texts, n, jobs[i].payload);
-    hx_pg_jsonbs(tx, column.texts, n);
-    LEDGER_GATHER(column.int4s, n, jobs[i].priority);
-    hx_pg_int4s(tx, column.int4s, n);
-    LEDGER_GATHER(column.texts, n, jobs[i].key);
-    hx_pg_texts(tx, column.texts, n);
-    LEDGER_GATHER(column.texts, n, jobs[i].requested_by);
-    hx_pg_texts(tx, column.texts, n);
-    LEDGER_GATHER(column.int4s, n, jobs[i].max_attempts);
-    hx_pg_int4s(tx, column.int4s, n);
-    LEDGER_GATHER(column.int8s, n, jobs[i].timeout_ms);
-    hx_pg_int8s(tx, column.int8s, n);
-    LEDGER_GATHER(column.int8s, n, jobs[i].run_at);
-    hx_pg_times(tx, column.int8s, n);
-    LEDGER_GATHER(column.texts, n, jobs[i].traceparent);
-    hx_pg_texts(tx, column.texts, n);
+    GATHER_OR_NONE(column.texts, n, jobs[i].payload, NULL, hx_pg_jsonbs);
+    GATHER_OR_NONE(column.int4s, n, jobs[i].priority, 0, hx_pg_int4s);
+    GATHER_OR_NONE(column.texts, n, jobs[i].key, NULL, hx_pg_texts);
+    GATHER_OR_NONE(column.texts, n, jobs[i].requested_by, NULL, hx_pg_texts);
+    GATHER_OR_NONE(column.int4s, n, jobs[i].max_attempts, INT32_MIN, hx_pg_int4s);
+    GATHER_OR_NONE(column.int8s, n, jobs[i].timeout_ms, INT64_MIN, hx_pg_int8s);
+    GATHER_OR_NONE(column.int8s, n, jobs[i].run_at, HX_NO_TIME, hx_pg_times);
+    GATHER_OR_NONE(column.texts, n, jobs[i].traceparent, NULL, hx_pg_texts);
     return statement;
 }
 

@@ -34,6 +34,13 @@ comment on column job.fence is 'raised by every claim; writes of an older fence 
 comment on column job.max_attempts is 'null until the first claim sets the handler''s';
 alter table job set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
     autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+-- A server built without lz4 keeps its own default.
+do $$
+begin
+    alter table job alter column payload set compression lz4;
+exception when feature_not_supported then null;
+end
+$$;
 -- Every job that ever had an error or was cancelled, and no other: the predicate never changes on the hot path.
 create index job_troubled on job (last_error_code, id) where last_error_code is not null;
 
@@ -285,7 +292,7 @@ begin
          where j.org_id = heimdex_submit.org_id and j.idempotency_key = heimdex_submit.idempotency_key;
         return found_id;
     end if;
-    insert into job_event (job_id, ts, next_status) values (made, stamp, 'queued');
+    insert into job_event (id, job_id, ts, next_status) values (made, made, stamp, 'queued');
     insert into delta values (heimdex_submit.org_id, heimdex_submit.type, 'queued', 1);
     insert into waiting (job_id, type, queue, priority, due, reason, announced)
     values (made, heimdex_submit.type,

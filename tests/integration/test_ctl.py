@@ -6,8 +6,11 @@ import socket
 import subprocess
 import time
 import uuid
+from threading import Thread
 
 import pytest
+
+from support.wait import until
 
 STATUSES = ["queued", "running", "succeeded", "failed", "canceled", "dead_letter"]
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -35,7 +38,9 @@ def ask(ctl):
 
 def submit(database, job_type="thumbnail", **named):
     names = "".join(f", {name} => %s" for name in named)
-    return str(database.one(f"select heimdex_submit(%s{names})", job_type, *named.values()))
+    job = str(database.one(f"select heimdex_submit(%s{names})", job_type, *named.values()))
+    database.sql("select pg_sleep(0.002)")  # ids made by SQL are in order from one millisecond to the next
+    return job
 
 
 def add_type(database, job_type="thumbnail", queue="default"):
@@ -166,12 +171,13 @@ def test_unknown_and_malformed_ids(ctl):
 # ---- events ----
 
 def test_events_are_the_newest_oldest_first(ask, ctl, migrated):
-    migrated.sql("""insert into job_event (job_id, ts, next_status) select gen_random_uuid(), now() - interval '2 days' + i * interval '1 us',
-        'queued' from generate_series(1, 3000) i""")
-    migrated.sql("insert into job_event (job_id, ts, next_status) select gen_random_uuid(), now() - interval '1 day', 'queued' from generate_series(1, 500)")
+    migrated.sql("""insert into job_event (job_id, ts, next_status)
+        select gen_random_uuid(), now() - interval '2 days' + i * interval '1 us', 'queued' from generate_series(1, 3000) i""")
+    migrated.sql("""insert into job_event (job_id, ts, next_status) select gen_random_uuid(), now() - interval '1 day', 'queued'
+        from generate_series(1, 500)""")
     job = submit(migrated)
     for n in (1, 2, 400, 1000, 3501):
-        wanted = migrated.sql("select id::text from (select ts, id from job_event order by ts desc, id desc limit %s) e order by ts, id", n)
+        wanted = migrated.sql("select id::text from (select * from job_event order by ts desc, id desc limit %s) e order by ts, id", n)
         assert [event["id"] for event in ask("events", "--limit", n)] == [row[0] for row in wanted]
     assert len(ask("events")) == 100
     assert [event["job_id"] for event in ask("events", "--job", job)] == [job]
@@ -224,7 +230,8 @@ def test_follow_survives_a_lost_connection(follower, migrated):
     job = submit(migrated)
     follow = follower("--job", job)
     assert "queued" in follow.stdout.readline()
-    migrated.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'heimdexctl' and datname = current_database()")
+    migrated.sql("""select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'heimdexctl' and datname = current_database()""")
     settle(migrated, job, "running")
     assert "queued -> running" in follow.stdout.readline()
     follow.terminate()
@@ -268,7 +275,9 @@ def test_cancel_waits_for_the_worker(binaries, ctl, migrated):
     run_under(migrated, job, add_worker(migrated))
     impatient = ctl("cancel", job, "--wait", "300ms")
     assert impatient.returncode == 75 and "it has not yet" in impatient.stderr
+    migrated.sql("delete from signal")
     waiting = binaries.popen("heimdexctl", "cancel", job, "--wait", env=migrated.env, stdout=subprocess.PIPE, text=True)
+    until(lambda: migrated.one("select count(*) from signal"))
     settle(migrated, job, "canceled", "canceled")
     assert waiting.communicate(timeout=10)[0] == f"{job} canceled\n"
     assert waiting.returncode == 0
@@ -363,14 +372,22 @@ def test_doctor_tries_every_dependency(ctl, kafka, prefix, listener, tmp_path):
     assert deps["fleet"]["mend"] == "systemctl start heimdex-supervisor"
 
 
-def test_doctor_with_a_fleet_is_well(ctl, fleet, env):
-    one = fleet(workers=1)
-    socket_path = one.env.get("HEIMDEX_SUPERVISOR_CONTROL_SOCKET") if hasattr(one, "env") else None
-    if not socket_path:
-        pytest.skip("the fleet fixture does not tell its control socket")
-    done = ctl("doctor", env={**env, "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": socket_path})
-    assert done.returncode == 0, done.stdout
-    assert all(line.startswith(("ok ", "warn ")) for line in done.stdout.splitlines())
+def test_with_a_fleet(ctl, ask, fleet, env, binaries, migrated):
+    one = fleet(workers=1, handlers=[{"type": "sleep", "exec": ["/bin/sleep", "600"]}])
+    here = {"env": {**env, "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": one.socket}}
+    well = until(lambda: (lambda done: done if done.returncode == 0 else None)(ctl("doctor", **here)), what="doctor is content")
+    assert all(line.startswith(("ok ", "warn ")) for line in well.stdout.splitlines()), well.stdout
+    document = ask("status")
+    assert [worker["alive"] for worker in document["workers"]] == [True]
+    assert {"mock_process", "sleep"} <= {t["type"] for t in document["types"]}
+    job = binaries.submit("sleep", env=env).stdout.strip()
+    until(lambda: ask("jobs", "--status", "running"), what="it runs")
+    canceled = ctl("cancel", job, "--wait")
+    assert (canceled.returncode, canceled.stdout) == (0, f"{job} canceled\n"), canceled.stderr
+    assert ask("job", job)["job"]["status"] == "canceled"
+    done = binaries.submit("mock_process", env=env).stdout.strip()
+    until(lambda: ask("job", done)["job"]["status"] == "succeeded")
+    assert [event["next_status"] for event in ask("events", "--job", done)] == ["queued", "running", "succeeded"]
 
 
 def test_doctor_speaks_to_the_control_socket(ctl, tmp_path):
@@ -379,10 +396,10 @@ def test_doctor_speaks_to_the_control_socket(ctl, tmp_path):
     server.bind(str(path))
     server.listen()
     server.settimeout(20)
-    from threading import Thread
 
     def serve():
-        for answer in (b'{"ok":true,"ready":true,"status":"2 workers, 0 jobs running"}\n', b'{"ok":true,"ready":false,"status":"starting"}\n', None):
+        ready = b'{"ok":true,"ready":true,"status":"2 workers, 0 jobs running"}\n'
+        for answer in (ready, b'{"ok":true,"ready":false,"status":"starting"}\n', None):
             client, _ = server.accept()
             assert json.loads(client.makefile().readline()) == {"op": "status"}
             if answer:
@@ -447,7 +464,8 @@ def test_wrong_password(ctl):
 
 def test_usage(ctl):
     cases = {(): "command: missing", ("stats",): "stats: unknown command, did you mean status?", ("job",): "job: ID: missing",
-             ("status", "x"): "status: x: unexpected argument", ("workers", "--limit", "1"): "workers: --limit: not an option of this command",
+             ("status", "x"): "status: x: unexpected argument",
+             ("workers", "--limit", "1"): "workers: --limit: not an option of this command",
              ("jobs", "--status", "dead"): "--status: dead: must be ", ("jobs", "--since", "soon"): "--since: soon: must be ",
              ("jobs", "--limit", "0"): "--limit: 0: must be ", ("jobs", "--lim"): "--lim: unknown option, did you mean --limit?"}
     for words, complaint in cases.items():

@@ -138,7 +138,7 @@ def test_claims_in_opposite_order_do_not_deadlock(ledger):
     token = str(uuid.uuid4())
     backwards = list(reversed(ids))
     one.begin(*one.claim(ids[:1]))
-    late = two.start_transaction(("claim", token, two.id, backwards, [3] * 20, two.types, '"worker":"b"'), ("unwait", ids))
+    late = two.start_transaction(("claim", token, two.id, backwards, [3] * 20, two.types, '"worker":"b"', []), ("unwait", ids))
     assert late.is_blocked()
     assert ids_of(one.run(*one.claim(ids[1:]))) == ids[1:]  # would be a deadlock if the second held any
     one.commit()

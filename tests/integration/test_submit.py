@@ -60,8 +60,10 @@ class Submit:
 
 
 @pytest.fixture
-def submit(binaries, env):
-    return Submit(binaries, env)
+def submit(request, binaries, env):
+    """Tests that don't read topics share some: making one takes Kafka a second."""
+    shared = {} if "records" in request.fixturenames else {"HEIMDEX_KAFKA_TOPIC_PREFIX": "submit"}
+    return Submit(binaries, {**env, **shared})
 
 
 @pytest.fixture
@@ -497,6 +499,16 @@ def test_a_pipe_is_not_held_back(submit):
     assert code == 0 and len(ids_of(out)) == 1
 
 
+def test_an_idle_stream_leaves_nothing_to_the_relay(submit, migrated):
+    process = submit.start("--batch", "-")
+    process.stdin.write(b'{"type":"t"}\n')
+    process.stdin.flush()
+    assert process.stdout.readline()
+    until(lambda: migrated.one("select count(*) from outbox") == 0, 5)
+    assert migrated.one("select count(*) from pg_stat_activity where application_name = 'heimdex-submit' and datname = current_database()") == 1
+    assert close_with(process) == ("", "", 0)
+
+
 BAD_LINES = [
     "nonsense",
     "[]",
@@ -616,6 +628,14 @@ def test_a_reader_that_takes_its_time(submit, migrated):
     assert len(set(ids_of(out))) == 10000
 
 
+@pytest.mark.parametrize("fd, args, fails, says", [(1, ["t"], 69, "standard output: Bad file"), (0, ["--batch", "-"], 65, "standard input: Bad file"),
+                                                  (0, ["t", "--payload", "-"], 65, "standard input: Bad file")])
+def test_closed_descriptors(submit, fd, args, fails, says):
+    process = submit.start(*args, stdin=subprocess.DEVNULL, preexec_fn=lambda: os.close(fd))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == fails and says in err.decode()
+
+
 def test_a_full_disk(submit):
     with open("/dev/full", "w") as full:
         process = submit.start("t", stdout=full)
@@ -690,6 +710,34 @@ def test_wait_for_success_without_a_result(waiting, migrated):
     process, job = waiting("--wait", "30s")
     end_job(migrated, job, "succeeded")
     assert close_with(process) == ("", "", 0)
+
+
+def test_wait_shows_stages_on_a_terminal(submit, migrated):
+    def run_it():
+        job = until(lambda: migrated.one("select id::text from job"))
+        end_job(migrated, job, "running", {"stage": "transcribing", "progress": 25})
+        return job
+
+    def end_it():
+        until(lambda: "transcribing" in shown[0])
+        end_job(migrated, job, "succeeded")
+
+    shown = [""]
+    leader, follower = pty.openpty()
+    process = submit.start("t", "--wait", stderr=follower, stdout=subprocess.DEVNULL, env={"TERM": "xterm", "NO_COLOR": "1"})
+    os.close(follower)
+    job = run_it()
+    ender = threading.Thread(target=end_it)
+    ender.start()
+    while True:
+        try:
+            shown[0] += os.read(leader, 65536).decode()
+        except OSError:
+            break
+    ender.join()
+    os.close(leader)
+    assert process.wait(30) == 0
+    assert "running: transcribing" in shown[0] and " 25 % " in shown[0] and shown[0].endswith("\r\033[K")
 
 
 @pytest.mark.parametrize("status", ["dead_letter", "canceled"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg2
 
+from . import librdkafka
 from .wait import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -114,3 +115,13 @@ class Kafka:
         done = subprocess.run(["kcat", "-b", self.brokers, *args], input=input, capture_output=True, timeout=30)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def delete_topic(self, name):
+        librdkafka.delete_topic(self.brokers, name)
+
+    def wait_for_group(self, prefix, members):
+        """Until that many workers have partitions, each of them, and nothing is being rearranged."""
+        def balanced():
+            state, assigned = librdkafka.assignments(self.brokers, f"{prefix}.workers")
+            return state == "Stable" and len(assigned) == members and all(assigned)
+        until(balanced, 20, f"{members} workers with partitions")

@@ -93,7 +93,7 @@ class Session:
         self.pid = self.connection.get_backend_pid()
         self.monitor = database
         self.thread = ThreadPoolExecutor(1)
-        self.prepared = set()
+        self.prepared = {}
 
     def close(self):
         self.thread.shutdown(wait=True)
@@ -111,7 +111,9 @@ class Session:
             name, *arguments = step
             if name not in self.prepared:
                 self.cursor.execute(f'prepare "{name}" as {self.texts.get(name) or text_of(name)}')
-                self.prepared.add(name)
+                self.cursor.execute("select cardinality(parameter_types) from pg_prepared_statements where name = %s", (name,))
+                self.prepared[name] = self.cursor.fetchone()[0]
+            arguments += [None] * (self.prepared[name] - len(arguments))  # ids for events: the server makes them then
             values = f"({', '.join(map(literal, arguments))})" if arguments else ""
             self.cursor.execute(f'execute "{name}"{values}')
         if not self.cursor.description:
@@ -184,7 +186,7 @@ class Worker(Session):
 
     def claim(self, ids, token=None):
         ids = sorted(ids)
-        return [("claim", token or str(uuid.uuid4()), self.id, ids, [3] * len(ids), self.types, f'"worker":"{self.label}"'),
+        return [("claim", token or str(uuid.uuid4()), self.id, ids, [3] * len(ids), self.types, f'"worker":"{self.label}"', []),
                 ("unwait", ids), ("park_paused", ids)]
 
     def claim_limited(self, ids, type="limited", token=None):
@@ -206,7 +208,7 @@ class Worker(Session):
         """jobs: rows of a claim, which have id, fence and attempt."""
         jobs = sorted(jobs, key=lambda job: job["id"])
         return [("complete", [job["id"] for job in jobs], [job["fence"] for job in jobs],
-                 [{"attempt": job["attempt"], "worker": self.label, "result": {}} for job in jobs], None), *self._remains(jobs, claims)]
+                 [{"attempt": job["attempt"], "worker": self.label, "result": {}} for job in jobs], None, []), *self._remains(jobs, claims)]
 
     def settle(self, jobs, status, code=None, message=None, delay_ms=0, reason=None, add_max=0, add_attempt=0, detail=None, claims=None):
         jobs, n = sorted(jobs, key=lambda job: job["id"]), len(jobs)
@@ -239,4 +241,5 @@ def reap(worker, started=(), ended=(), no_evidence=False, code="SIGKILL", base_m
     jobs = [(job, False) for job in started] + [(job, True) for job in ended]
     return [("bury_worker", worker.id),
             ("release", worker.id, [job["id"] for job, _ in jobs], [job["fence"] for job, _ in jobs], [over for _, over in jobs], no_evidence,
-             code, f"the worker died by {code}", {"worker": worker.label}, base_ms, base_ms, max_crashes)]
+             code, f"the worker died by {code}", {"worker": worker.label}, base_ms, base_ms, max_crashes),
+            ("stop_released", worker.id)]

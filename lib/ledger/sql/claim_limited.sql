@@ -11,7 +11,7 @@ with alive as materialized (
     select j.id, row_number() over (order by j.priority desc, j.id) as n
       from unnest($3::uuid[]) as u (id) join job j on j.id = u.id
      where j.status = 'queued' and j.type = $5::varchar
-       and not exists (select from waiting w where w.job_id = j.id and w.reason in ('snoozed', 'delayed') and not w.announced)
+       and not exists (select from waiting w where w.job_id = j.id and not w.announced and w.due > clock_timestamp())
 ), claimed as (
     update job j
        set status = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2::int4,

@@ -54,8 +54,6 @@ with held as materialized (
     select 'dead_letter', array_agg(id), clock_timestamp() from freed where status = 'dead_letter' having count(*) > 0
 ), unclaimed as (
     delete from claim where worker = $1::int4
-), unsignalled as (
-    delete from signal where worker = $1::int4
 ), permitted as (
     update permit set job_id = null, worker = null where worker = $1::int4
 ), counted as (

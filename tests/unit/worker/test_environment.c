@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 static const struct handler handler = { .type = "thumbnail" };
+static struct worker worker;
 static struct run run = {
+    .worker = &worker,
     .handler = &handler, .attempt = 2, .max_attempts = 3, .fence = 9, .timeout_ms = 1500, .started_us = 1000000
 };
 

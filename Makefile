@@ -24,6 +24,7 @@ check: ## the quick part of the tests
 	@scripts/run-tests check
 
 bench: build ## measure
+	@scripts/deps all
 	@bench/run
 
 install: build ## install into $(DESTDIR)/usr

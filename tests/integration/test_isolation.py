@@ -1027,19 +1027,21 @@ def test_everything_at_once(ledger):
             return None
 
     def work(seed):
-        dice, worker = random.Random(seed), ledger_worker[seed]
-        mine = []
+        """A worker, and its successors: the disturbers declare it dead now and then, while it goes on with what it has."""
+        dice, worker, mine = random.Random(seed), ledger_worker[seed], []
         for _ in range(rounds):
+            if worker.run(("renew", worker.id, 0)) == [{"alive": False}]:
+                worker = ledger_worker[seed] = ledger.worker()
             token = str(uuid.uuid4())
             rows = attempt(worker, worker.claim(dice.sample(ids, 6), token)) or []
-            mine += [(row, token) for row in rows]
+            mine += [(worker, row, token) for row in rows]
             dice.shuffle(mine)
             part, mine = mine[:4], mine[4:]
-            for row, of in part:
-                failure = worker.fail if row["attempt"] < row["max_attempts"] else worker.bury
-                how = dice.choice([worker.complete, failure, worker.snooze, worker.release, worker.bury])
-                last = [of] if not any(token == of for _, token in mine + part[part.index((row, of)) + 1:]) else []
-                while attempt(worker, how([row], claims=last)) is None:
+            for i, (by, row, of) in enumerate(part):
+                failure = by.fail if row["attempt"] < row["max_attempts"] else by.bury
+                how = dice.choice([by.complete, failure, by.snooze, by.release, by.bury])
+                last = [of] if not any(of == token for _, _, token in mine + part[i + 1:]) else []
+                while attempt(by, how([row], claims=last)) is None:
                     pass
 
     def disturb(seed):
@@ -1047,7 +1049,8 @@ def test_everything_at_once(ledger):
         for _ in range(rounds):
             some = dice.sample(ids, 4)
             attempt(session, dice.choice([cancel(some), retry(some), [("due", 5)], [SWEEP], [PEEK], [("take", ["plain"], 4, False)],
-                                          [("fold", 50)], [("park", sorted(some), "no_handler")]]))
+                                          [("fold", 50)], [("park", sorted(some), "no_handler")],
+                                          reap(dice.choice(ledger_worker), no_evidence=dice.random() < 0.5)]))
 
     def guarded(function, seed):
         try:

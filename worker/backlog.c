@@ -85,6 +85,8 @@ void backlog_return(struct backlog *b, const struct candidate *c, size_t n) {
 static size_t shift(struct backlog *b, size_t handler, bool high, size_t limit, struct batch *batch) {
     struct line *l = &b->lines[handler][high];
     size_t n = HX_MIN(limit, line_len(l));
+    if (!n)
+        return 0;
     memcpy(batch->v + batch->n, l->v + l->head, n * sizeof *l->v);
     batch->n += n;
     l->head += n;

@@ -60,7 +60,7 @@ static const struct hx_program program = {
         "A line of a batch is a JSON object: type, and where wanted payload, org_id, priority, idempotency_key,\n"
         "requested_by, run_at, max_attempts, timeout. TRACEPARENT of the environment goes to the handlers.\n\n"
         "Exit: 0 done; 1 with --wait: the job did not succeed; 64 usage; 65 bad payload or line; 69 PostgreSQL is\n"
-        "away; 75 with --wait D: not finished yet; 77 not permitted; 78 configuration or schema.\n",
+        "away; 77 not permitted; 78 configuration or schema.\n",
 };
 
 static int fail_value(enum option o, const char *value, const char *must) {

@@ -109,10 +109,10 @@ static int take_payload(struct scan *s, struct slice v) {
 }
 
 static int take_member(struct scan *s, enum member m, struct slice v) {
+    if (m != TYPE && slice_is_null(v))
+        return 0; /* not given */
     if (m == PAYLOAD)
         return take_payload(s, v);
-    if (m != TYPE && slice_is_null(v))
-        return 0;
     char digits[32];
     bool number = m == PRIORITY || m == MAX_ATTEMPTS;
     const char *text = number ? read_integer(v, digits) : read_string(s, names[m], v), *must = NULL;

@@ -184,7 +184,7 @@ static void on_give_up(void *user) {
     hx_duration_format(w->session->arguments->wait_ms, time);
     progress_bar_hide(w->bar);
     hx_complain("job %s: still %s after %s", w->id, hx_status_name(w->status), time);
-    finish(w, HX_EXIT_TRY_AGAIN);
+    finish(w, HX_EXIT_NO);
 }
 
 /* ---- the run ---- */

@@ -164,5 +164,7 @@ int guard_main(int argc, char **argv) {
         end_workers(&post);
         hx_warning(NULL, "the supervisor is gone: ended %d process groups of handlers", end_groups(&post));
     }
+    hx_channel_free(channel);
+    hx_loop_free(post.loop);
     return HX_EXIT_OK;
 }

@@ -62,7 +62,7 @@ void claim_add(struct flight *f, struct hx_pg_tx *tx) {
         return;
     size_t builtin = room(worker_batch(w), w->builtin_running + w->builtin_claiming);
     size_t slots = room(worker_slots(w), w->slots_running + w->slots_claiming);
-    builtin = HX_MIN(HX_MIN(builtin, worker_batch(w) / FLIGHTS), backlog_builtin(w->backlog));
+    builtin = HX_MIN(HX_MIN(builtin, HX_MAX(worker_batch(w) / FLIGHTS, (size_t)1)), backlog_builtin(w->backlog));
     slots = HX_MIN(slots, backlog_slotted(w->backlog));
     if (!builtin && !slots)
         return;

@@ -15,14 +15,20 @@ static void ask_later(struct flight *f) {
     hx_timer_set(f->ask, ASK_AGAIN_MS);
 }
 
-/* Everything of the transaction happened. Statement i + 2 of the answer lists what part i still holds. */
+/* The statement of the answer that lists what part i still holds. All are listed after the last question: what was seen of one part is
+ * then seen of each. */
+static int listed(const struct flight *f, size_t i) {
+    return (int)(f->part_count + i);
+}
+
+/* Everything of the transaction happened. */
 static void it_did(struct flight *f, const struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
     w->doubts--;
     tell_committed(f);
     complete_committed(f, NULL);
     for (size_t i = 0; i < f->part_count; i++)
-        claim_run(w, f->parts[i].claim, tx, (int)(2 * i) + 1);
+        claim_run(w, f->parts[i].claim, tx, listed(f, i));
     worker_settle_candidates(w, f->batch.v, f->batch.n);
     flight_free(f);
 }
@@ -37,13 +43,15 @@ static void answered(struct hx_pg_tx *tx, const struct hx_pg_error *error, void 
     struct flight *f = user;
     bool alive = false, any = false;
     if (f->worker->leaving) {
+        claim_undo(f);
         flight_free(f);
         return;
     }
     for (size_t i = 0; !error && i < f->part_count; i++) {
         bool committed;
-        hx_ledger_read_asked(tx, (int)(2 * i), &alive, &committed);
-        any |= committed;
+        hx_ledger_read_asked(tx, (int)i, &alive, &committed);
+        /* It may have committed between the snapshot of the question and the look at the backend; the list is younger than both. */
+        any |= committed || hx_pg_rows(tx, listed(f, i));
     }
     if (error || (alive && !any))
         ask_later(f);
@@ -56,10 +64,10 @@ static void answered(struct hx_pg_tx *tx, const struct hx_pg_error *error, void 
 static void ask(void *user) {
     struct flight *f = user;
     struct hx_pg_tx *tx = hx_pg_tx_new("ask");
-    for (size_t i = 0; i < f->part_count; i++) {
+    for (size_t i = 0; i < f->part_count; i++)
         hx_ledger_asked(tx, &f->parts[i].claim->token, f->backend_pid);
+    for (size_t i = 0; i < f->part_count; i++)
         hx_ledger_claimed_again(tx, &f->parts[i].claim->token, f->worker->id);
-    }
     hx_pg_submit(f->worker->work, tx, 0, answered, f);
 }
 

@@ -41,11 +41,11 @@ static int64_t pause_ms(struct worker *w, const struct hx_pg_error *error) {
     return hx_backoff_full_jitter(n, 1000, 30000);
 }
 
-/* A value somewhere in the batch is to blame: half as many outcomes next time, down to the one. */
+/* A value somewhere in the batch is to blame: half as many outcomes next time, down to the one that fails without a claim beside it. */
 static void halve(struct flight *f, const struct hx_pg_error *error) {
     struct worker *w = f->worker;
-    if (f->outcome_count > 1) {
-        w->outcome_limit = f->outcome_count / 2;
+    if (f->outcome_count > 1 || (f->outcome_count == 1 && f->batch.n)) {
+        w->outcome_limit = HX_MAX(f->outcome_count / 2, (size_t)1);
     } else if (f->outcome_count == 1) {
         struct run *run = f->outcomes[0];
         hx_error(run_ctx(run), "the database refuses the outcome: %s: %s", error->sqlstate, error->message);
@@ -61,7 +61,7 @@ static void failed(struct flight *f, const struct hx_pg_error *error) {
     struct worker *w = f->worker;
     flight_undo(f);
     /* A deadlock takes two: the completion alone can't be half of one with a claim. */
-    w->claims_skipped = f->outcome_count > 0 && (error->class == HX_PG_RETRY || error->class == HX_PG_DATA);
+    w->claims_skipped |= f->outcome_count > 0 && (error->class == HX_PG_RETRY || error->class == HX_PG_DATA);
     if (error->class == HX_PG_DATA)
         halve(f, error);
     if (!w->work_pause)
@@ -79,6 +79,7 @@ static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *use
     w->builtin_claiming -= f->builtin;
     w->slots_claiming -= f->slotted;
     if (w->leaving) {
+        claim_undo(f);
         flight_free(f);
         return;
     }

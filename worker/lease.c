@@ -48,7 +48,12 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     atomic_store(&w->evidence->worker_id, w->id);
     w->registered = true;
     hx_info(NULL, "registered as worker %d (%s) for %zu types", w->id, w->label, w->handlers->n);
-    worker_consume(w);
+    struct hx_kafka_error kafka;
+    if (worker_consume(w, &kafka) < 0) {
+        _cleanup_free_ char *why = hx_printf("kafka.properties: %s", kafka.message);
+        fatal(w, why);
+        return;
+    }
     worker_lease_start(w);
     worker_take_start(w);
     tell_supervisor(w, "ready", NULL);

@@ -6,7 +6,12 @@
 
 /* Announcements from Kafka become candidates. A record's offset moves on when each of its ids was claimed, found taken, or parked. */
 
-enum { READ_AT_ONCE = 256, QUARANTINED_BYTES = 64 * 1024, UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */ };
+enum {
+    READ_AT_ONCE = 256,
+    QUARANTINED_BYTES = 64 * 1024,
+    RETRY_MS = 1000,
+    UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */
+};
 
 /* Enough in hand to fill the next claims; more would only keep it from other workers. */
 static bool full(const struct worker *w) {
@@ -36,6 +41,7 @@ struct aside {
     int64_t offset;
     struct hx_buf data;
     size_t size;
+    struct hx_timer *again;
 };
 
 static void put_aside(void *user);
@@ -44,6 +50,7 @@ static void aside_free(struct aside *a) {
     free(a->topic);
     free(a->type);
     hx_buf_reset(&a->data);
+    hx_timer_free(a->again);
     free(a);
 }
 
@@ -53,7 +60,9 @@ static void aside_done(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     if (a->worker->leaving) {
         aside_free(a);
     } else if (error && error->class != HX_PG_DATA) {
-        put_aside(a); /* the queue of the connection waits for PostgreSQL to return */
+        if (!a->again)
+            a->again = hx_timer_new(a->worker->loop, put_aside, a);
+        hx_timer_set(a->again, RETRY_MS);
     } else {
         part_done(a->worker, a->record, a->parts);
         aside_free(a);
@@ -154,7 +163,7 @@ static void broken(const struct hx_kafka_error *error, bool fatal, void *user) {
 }
 
 /* One group for the fleet. A static member per slot: a worker that restarts gets its partitions back without a rebalance. */
-void worker_consume(struct worker *w) {
+int worker_consume(struct worker *w, struct hx_kafka_error *reterr) {
     const struct hx_config *c = w->config;
     size_t queues = w->handlers->queue_count, n;
     const char *prefix = hx_config_string(c, HX_KAFKA_TOPIC_PREFIX);
@@ -184,10 +193,9 @@ void worker_consume(struct worker *w) {
     options.kafka.properties = hx_config_list(c, HX_KAFKA_PROPERTIES, &n);
     options.kafka.property_count = n;
     static const struct hx_consumer_callbacks callbacks = { .ready = ready, .revoked = revoked, .error = broken };
-    struct hx_kafka_error error;
-    if (hx_consumer_new(w->loop, &options, &callbacks, w, &w->consumer, &error) < 0)
-        hx_error(NULL, "Kafka: %s, going on with PostgreSQL alone", error.message);
+    int r = hx_consumer_new(w->loop, &options, &callbacks, w, &w->consumer, reterr);
     free(high);
     free(low);
     free(names);
+    return r;
 }

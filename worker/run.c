@@ -106,10 +106,14 @@ void run_end(struct run *run) {
 }
 
 void run_stop(struct run *run, enum stop stop, const char *why) {
-    if (run->ended || run->stop != STOP_NONE)
+    bool stopping = run->stop != STOP_NONE;
+    if (run->ended || (stopping && (stop != STOP_CANCEL || run->stop == STOP_CANCEL)))
         return;
     run->stop = stop;
+    free(run->stop_why);
     run->stop_why = hx_strdup(why);
+    if (stopping) /* its group has had TERM; a request to cancel decides all the same what the end means, or it would be lost */
+        return;
     if (run->handler->kind == HANDLER_MOCK)
         mock_stop(run);
     else

@@ -46,9 +46,9 @@ static void taken(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *us
 
 static void take(void *user) {
     struct worker *w = user;
-    if (w->take_busy || w->draining || w->doubts)
+    if (w->take_busy || w->draining)
         return;
-    if (backlog_builtin(w->backlog) > worker_batch(w) || backlog_slotted(w->backlog) > worker_slots(w)) {
+    if (w->doubts || backlog_builtin(w->backlog) > worker_batch(w) || backlog_slotted(w->backlog) > worker_slots(w)) {
         again(w, BUSY_MS);
         return;
     }

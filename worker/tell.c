@@ -51,6 +51,8 @@ void tell_committed(struct flight *f) {
     w->telling &= !f->messages;
     for (struct run *run = f->messages ? w->runs : NULL; run; run = run->next) {
         size_t sent = run->message_sending;
+        if (!sent)
+            continue;
         for (size_t i = 0; i < sent; i++)
             free(run->messages[i]);
         run->message_count -= sent;

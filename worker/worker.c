@@ -18,9 +18,16 @@
  * Completion of the last batch and claim of the next share one transaction (flight.c). While it is on its way, more of both gathers:
  * that is what makes batches large under load and small when there is none. */
 
+/* How many transactions may be in flight. While a bad value is looked for, or a completion is to go alone, it is one: another's success
+ * would end both too early. */
+static unsigned flights_allowed(const struct worker *w) {
+    return w->claims_skipped || w->outcome_limit < worker_batch(w) ? 1 : FLIGHTS;
+}
+
 /* The next transaction: what ended, then what can start. */
 static void send_next(struct worker *w) {
-    if (!w->registered || w->flights == FLIGHTS || w->doubts || (w->work_pause && hx_timer_armed(w->work_pause)))
+    if (!w->registered || w->flights >= flights_allowed(w) || w->doubts ||
+        (w->work_pause && hx_timer_armed(w->work_pause)))
         return;
     struct hx_pg_tx *tx = hx_pg_tx_new("work");
     struct flight *f = flight_new(w);

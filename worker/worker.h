@@ -77,7 +77,8 @@ int worker_run(struct worker *w);
 
 /* poll.c: what Kafka announced goes into the backlog. */
 void worker_poll(struct worker *w);
-void worker_consume(struct worker *w);                                          /* starts the consumer */
+/* Starts the consumer. -EINVAL with *reterr: a property that librdkafka refuses. */
+int worker_consume(struct worker *w, struct hx_kafka_error *reterr);
 void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n); /* their records may move on */
 /* take.c: due rows straight from PostgreSQL. */
 void worker_take_start(struct worker *w);

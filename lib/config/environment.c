@@ -6,8 +6,9 @@
 /* HEIMDEX_* names that mean something else: never keys, never warned of. The handler contract's are here because a
  * handler may well start one of our tools. */
 static const char *const reserved[] = {
-    "HEIMDEX_CONFIG", "HEIMDEX_KAFKA_PORT", "HEIMDEX_FAIL",         "HEIMDEX_JOB_ID", "HEIMDEX_JOB_TYPE",
-    "HEIMDEX_ORG_ID", "HEIMDEX_ATTEMPT",    "HEIMDEX_MAX_ATTEMPTS", "HEIMDEX_FENCE",  "HEIMDEX_DEADLINE", "HEIMDEX_FLEET",
+    "HEIMDEX_CONFIG",   "HEIMDEX_KAFKA_PORT", "HEIMDEX_FAIL",    "HEIMDEX_JOB_ID",
+    "HEIMDEX_JOB_TYPE", "HEIMDEX_ORG_ID",     "HEIMDEX_ATTEMPT", "HEIMDEX_MAX_ATTEMPTS",
+    "HEIMDEX_FENCE",    "HEIMDEX_DEADLINE",   "HEIMDEX_FLEET",
 };
 
 /* The name of the variable that sets the key in today's environment, or NULL. Empty variables count as unset. */
@@ -54,6 +55,10 @@ static void warn_unknown(struct hx_config *c, const char *name) {
             least = distance;
             nearest = (enum hx_key)key;
         }
+    }
+    if (least > 4) {
+        hx_config_warn(c, "environment %s: unknown, ignoring", name);
+        return;
     }
     _cleanup_buf_ struct hx_buf variable = { 0 };
     hx_table_variable(nearest, &variable);

@@ -62,6 +62,8 @@ static const struct hx_option *find_option(const struct hx_program *program, con
 static int fail_unknown(const struct parse *p, const char *word) {
     _cleanup_free_ char *name = hx_strndup(word, strcspn(word, "="));
     const char *nearest = hx_usage_nearest(p->program, name + 2);
+    if (!nearest)
+        return complain(p, HX_EXIT_USAGE, "%s: unknown option, --help lists them", name);
     return complain(p, HX_EXIT_USAGE, "%s: unknown option, did you mean --%s?", name, nearest);
 }
 

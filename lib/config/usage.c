@@ -86,12 +86,12 @@ void hx_usage(const struct hx_program *program, struct hx_buf *out) {
 }
 
 const char *hx_usage_nearest(const struct hx_program *program, const char *name) {
-    const char *nearest = "help";
-    unsigned least = UINT32_MAX;
+    const char *nearest = NULL;
+    unsigned least = (unsigned)HX_MAX(strlen(name) / 3, (size_t)2) + 1; /* what is further off is no misspelling */
     for (size_t i = 0; i < program->option_count + hx_common_option_count; i++) {
         const struct hx_option *o =
             i < program->option_count ? &program->options[i] : &hx_common_options[i - program->option_count];
-        unsigned distance = hx_edit_distance(name, o->name);
+        unsigned distance = strlen(name) > 1 && hx_startswith(o->name, name) ? 1 : hx_edit_distance(name, o->name);
         if (distance < least && o->help) {
             least = distance;
             nearest = o->name;

@@ -9,6 +9,8 @@
  * format". Its 131072 digits before the point are far beyond what a double can hold, which is our other limit. */
 #define NUMERIC_SCALE 16383
 #define EXPONENT_LIMIT 100000
+/* jsonb writes exponents out: 1e300 is 301 bytes for everybody who reads it. A text of a megabyte may not become fifty. */
+#define EXPANSION_LIMIT 65536
 
 static size_t skip_digits(struct hx_json_scan *s) {
     size_t start = s->at;
@@ -93,6 +95,9 @@ int hx_json_scan_number(struct hx_json_scan *s, json_t **ret) {
         out_of_range = !isfinite(to_double(s->text + start, n));
     if (out_of_range)
         return hx_json_scan_fail(s, start, "number out of range");
+    s->expansion += (size_t)labs(exponent);
+    if (s->expansion > EXPANSION_LIMIT)
+        return hx_json_scan_fail(s, start, "numbers with exponents that are more than 64 KiB when written out");
     *ret = s->build ? build(s->text + start, n, integer) : NULL;
     return 0;
 }

@@ -16,6 +16,7 @@ struct hx_json_scan {
     const char *text;
     size_t n, at;
     unsigned depth;
+    size_t expansion; /* digits that exponents stand for */
     bool build; /* make json_t values */
     struct hx_json_error *error;
     struct hx_json_key *keys; /* a stack: the innermost open object's are on top */

@@ -271,14 +271,29 @@ declare
     made constant uuid := heimdex_uuid_v7();
     stamp constant timestamptz := clock_timestamp();
     due constant timestamptz := coalesce(heimdex_submit.run_at, stamp);
+    -- jobs.max_payload is the programs'; for SQL it is a setting: alter database … set heimdex.max_payload = …
+    max_payload constant bigint := coalesce(nullif(current_setting('heimdex.max_payload', true), '')::bigint, 1048576);
     found_id uuid;
 begin
     if heimdex_submit.type is null or heimdex_submit.type !~ '^[[:graph:]]{1,100}$' then
         raise invalid_parameter_value using message = 'type: must be 1 to 100 printable characters without spaces';
-    elsif heimdex_submit.max_attempts < 1 then
-        raise invalid_parameter_value using message = 'max_attempts: must be at least 1';
-    elsif heimdex_submit.timeout <= interval '0' then
-        raise invalid_parameter_value using message = 'timeout: must be more than 0';
+    elsif heimdex_submit.org_id is null then
+        raise invalid_parameter_value using message = 'org_id: must not be null';
+    elsif heimdex_submit.max_attempts not between 1 and 1000000 then
+        raise invalid_parameter_value using message = 'max_attempts: must be 1 to 1000000';
+    elsif heimdex_submit.timeout < interval '1 ms' or heimdex_submit.timeout > interval '365 days' then
+        raise invalid_parameter_value using message = 'timeout: must be 1 ms to 365 days';
+    elsif not isfinite(heimdex_submit.run_at) then
+        raise invalid_parameter_value using message = 'run_at: must be a time';
+    elsif length(heimdex_submit.idempotency_key) not between 1 and 255 then
+        raise invalid_parameter_value using message = 'idempotency_key: must be 1 to 255 characters';
+    elsif length(heimdex_submit.requested_by) not between 1 and 255 then
+        raise invalid_parameter_value using message = 'requested_by: must be 1 to 255 characters';
+    elsif octet_length(heimdex_submit.payload::text) > max_payload then
+        raise invalid_parameter_value using message = format('payload: over the limit of %s bytes (heimdex.max_payload)', max_payload);
+    elsif jsonb_path_exists(heimdex_submit.payload,
+            '$.** ? (@.type() == "number" && (@ > 1.797693134862315e308 || @ < -1.797693134862315e308))') then
+        raise invalid_parameter_value using message = 'payload: number out of range';
     end if;
     insert into job (id, org_id, type, payload, priority, idempotency_key, requested_by, run_at, max_attempts, timeout_ms,
                      created_at, updated_at)

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -115,6 +116,15 @@ class Kafka:
         done = subprocess.run(["kcat", "-b", self.brokers, *args], input=input, capture_output=True, timeout=30)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @contextmanager
+    def frozen(self):
+        """It accepts connections, and says nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def delete_topic(self, name):
         librdkafka.delete_topic(self.brokers, name)

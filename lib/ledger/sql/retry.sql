@@ -1,5 +1,4 @@
--- dead_letter, canceled and failed jobs are queued again at once. One more attempt is allowed where the budget was used up, and
--- the event says so. A running job that was asked to stop answers "try again": it is not canceled yet.
+-- dead_letter, canceled and failed jobs are queued again at once. One more attempt is allowed, and the event says so. A running job that was asked to stop answers "try again": it is not canceled yet.
 -- $1 ids $2 reason
 with locked as materialized (
     select j.id, j.status, j.attempt, j.max_attempts,
@@ -8,7 +7,7 @@ with locked as materialized (
 ), revived as (
     update job j
        set status = 'queued', finished_at = null, crash_count = 0,
-           max_attempts = case when j.attempt >= j.max_attempts then j.attempt + 1 else j.max_attempts end,
+           max_attempts = case when j.max_attempts is not null then greatest(j.max_attempts, j.attempt) + 1 end,
            updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
       from locked l where j.id = l.id and l.status in ('dead_letter', 'canceled', 'failed')
     returning j.id, j.org_id, j.type, j.priority, j.max_attempts, l.status as was, j.updated_at

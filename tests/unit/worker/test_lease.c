@@ -1,0 +1,153 @@
+/* The worker's row: registration, renewal, cancellations. */
+#include "tests/unit/worker/fixture.h"
+
+#include "lib/ledger/schema.h"
+
+static int begin_unregistered(void **state) {
+    int r = begin(state);
+    worker.registered = false;
+    worker.id = 0;
+    return r;
+}
+
+static struct hx_pg_tx *next(const char *name) {
+    PUMP(find(name));
+    return expect(name);
+}
+
+static void answer_schema(const char *revision) {
+    struct hx_pg_tx *tx = next("schema");
+    tx->v[0]->row_count = revision ? 1 : 0;
+    tx->v[0]->text[0] = revision;
+    answer(tx);
+}
+
+static void registers_and_starts(void **state) {
+    (void)state;
+    worker_register(&worker);
+    answer_schema(hx_schema_head());
+    assert_false(worker.registered);
+    struct hx_pg_tx *tx = expect("register");
+    check_told(tx, "types worker");
+    assert_int_equal(tx->v[0]->number, 3);
+    tx->v[1]->number = 7;
+    answer(tx);
+    assert_true(worker.registered);
+    assert_int_equal(worker.id, 7);
+    assert_int_equal(worker.evidence->worker_id, 7);
+    assert_non_null(worker.consumer);
+    assert_true(hx_timer_armed(worker.renew_timer));
+    next("take");
+}
+
+static void another_schema_ends_it(void **state) {
+    (void)state;
+    const char *const revisions[] = { "0123456789ab", NULL };
+    for (size_t i = 0; i < 2; i++) {
+        worker.leaving = false;
+        worker_register(&worker);
+        answer_schema(revisions[i]);
+        assert_true(worker.leaving);
+        assert_int_equal(worker.exit_code, HX_EXIT_CONFIG);
+    }
+    worker.leaving = false;
+    worker_register(&worker);
+    refuse(expect("schema"), HX_PG_SCHEMA, "42P01");
+    assert_true(worker.leaving);
+}
+
+static void an_absent_database_is_waited_for(void **state) {
+    (void)state;
+    worker_register(&worker);
+    refuse(expect("schema"), HX_PG_UNAVAILABLE, "");
+    assert_false(worker.leaving);
+    answer_schema(hx_schema_head());
+    refuse(expect("register"), HX_PG_RETRY, "40P01");
+    answer_schema(hx_schema_head());
+    struct hx_pg_tx *tx = expect("register");
+    tx->v[1]->number = 7;
+    answer(tx);
+    assert_true(worker.registered);
+}
+
+static void renews_and_says_how_much_runs(void **state) {
+    (void)state;
+    settings[HX_WORKER_LEASE] = 30;
+    hold(1, 2, MOCK);
+    worker_lease_start(&worker);
+    struct hx_pg_tx *tx = next("renew");
+    assert_int_equal(tx->v[0]->number, 2);
+    assert_int_equal(tx->timeout_ms, 10);
+    tx->v[0]->alive = true;
+    answer(tx);
+    refuse(next("renew"), HX_PG_UNAVAILABLE, "");
+    assert_false(worker.leaving);
+    next("renew");
+}
+
+static void declared_dead_it_ends(void **state) {
+    (void)state;
+    settings[HX_WORKER_LEASE] = 30;
+    worker_lease_start(&worker);
+    answer(next("renew"));
+    assert_true(worker.leaving);
+    assert_int_equal(worker.exit_code, HX_EXIT_TRY_AGAIN);
+}
+
+static struct hx_pg_tx *signals(unsigned n, const char *why) {
+    struct hx_pg_tx *tx = next("signals");
+    struct hx_uuid id = id_of(n);
+    add_row(tx->v[0], &id);
+    tx->v[0]->text[0] = why;
+    return tx;
+}
+
+static void a_cancellation_stops_its_run(void **state) {
+    (void)state;
+    announce(1, 2, MOCK);
+    jobs[1].payload = jobs[2].payload = "{\"fail\":\"hang\"}";
+    commit(send());
+    worker_lease_start(&worker);
+    answer(signals(1, "operator"));
+    assert_true(run_of(1)->ended);
+    assert_false(run_of(2)->ended);
+    struct hx_pg_tx *tx = send();
+    check_told(tx, "settle(1=canceled) answered(1)");
+    assert_string_equal(statement_of(tx, SETTLE)->outcomes[0].message, "operator");
+}
+
+static void a_cancellation_of_nobody_is_answered(void **state) {
+    (void)state;
+    hold(1, 1, MOCK);
+    worker_lease_start(&worker);
+    announce(11, 11, MOCK);
+    struct hx_pg_tx *flight = send();
+    answer(signals(2, "operator"));
+    assert_null(find("answer")); /* a claim is on its way: it may be of that */
+    refuse(flight, HX_PG_RETRY, "40001");
+    answer(signals(2, "operator"));
+    check_told(expect("answer"), "answered(2)");
+}
+
+static void an_idle_worker_asks_for_no_cancellations(void **state) {
+    (void)state;
+    worker_lease_start(&worker);
+    hx_timer_set(worker.signal_timer, 0);
+    hx_loop_once(worker.loop, 1000);
+    assert_null(find("signals"));
+    assert_true(hx_timer_armed(worker.signal_timer));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(registers_and_starts, begin_unregistered, end),
+        cmocka_unit_test_setup_teardown(another_schema_ends_it, begin_unregistered, end),
+        cmocka_unit_test_setup_teardown(an_absent_database_is_waited_for, begin_unregistered, end),
+        cmocka_unit_test_setup_teardown(renews_and_says_how_much_runs, begin, end),
+        cmocka_unit_test_setup_teardown(declared_dead_it_ends, begin, end),
+        cmocka_unit_test_setup_teardown(a_cancellation_stops_its_run, begin, end),
+        cmocka_unit_test_setup_teardown(a_cancellation_of_nobody_is_answered, begin, end),
+        cmocka_unit_test_setup_teardown(an_idle_worker_asks_for_no_cancellations, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/* Records become candidates, and their offsets move on when each of their ids is done, never before the claim committed. */
+#include "tests/unit/worker/fixture.h"
+
+#include "lib/kafka/record.h"
+
+static struct hx_buf record_data[STORED_MAX];
+
+static int open_consumer(void **state) {
+    int r = begin(state);
+    struct hx_kafka_error error;
+    assert_int_equal(worker_consume(&worker, &error), 0);
+    assert_non_null(worker.consumer);
+    return r;
+}
+
+static int close_consumer(void **state) {
+    for (size_t i = 0; i < STORED_MAX; i++)
+        hx_buf_reset(&record_data[i]);
+    return end(state);
+}
+
+static struct hx_record *add_record(void) {
+    struct hx_record *r = &records[record_count];
+    struct hx_buf *data = &record_data[record_count];
+    *r = (struct hx_record){ .topic = "t", .partition = 1, .offset = (int64_t)record_count + 100 };
+    r->data = data->data;
+    r->size = data->len;
+    record_count++;
+    return r;
+}
+
+/* A record of the jobs first to last, at offset 100, 101 and so on. */
+static void publish(unsigned first, unsigned final, const char *type) {
+    struct hx_uuid ids[64];
+    size_t n = 0;
+    for (unsigned k = first; k <= final; k++) {
+        add_job(k, type);
+        ids[n++] = id_of(k);
+    }
+    assert_int_equal(hx_announcement_encode(&record_data[record_count], type, ids, n), 0);
+    add_record();
+}
+
+static void offsets_are_stored_after_the_commit(void **state) {
+    (void)state;
+    publish(1, 3, MOCK);
+    worker_poll(&worker);
+    assert_int_equal(backlog_builtin(worker.backlog), 3);
+    struct hx_pg_tx *tx = send();
+    assert_int_equal(stored_count, 0);
+    refuse(tx, HX_PG_UNAVAILABLE, "");
+    assert_int_equal(stored_count, 0);
+    commit(send());
+    assert_int_equal(stored_count, 1);
+    assert_int_equal(stored[0], 101);
+}
+
+/* Also of ids that somebody else has: a duplicate is done too. */
+static void a_record_is_done_with_all_of_its_ids(void **state) {
+    (void)state;
+    publish(1, 6, MOCK);
+    publish(7, 7, MOCK);
+    jobs[2].status = HX_SUCCEEDED;
+    worker_poll(&worker);
+    commit(send());
+    assert_int_equal(stored_count, 0); /* 5 and 6 weren't asked for yet */
+    commit(send());
+    assert_int_equal(stored[stored_count - 1], 102);
+}
+
+/* The second record is done first; its offset would promise the first. */
+static void a_later_record_waits_for_an_earlier_one(void **state) {
+    (void)state;
+    publish(1, 1, SHELL);
+    publish(2, 2, MOCK);
+    hold(11, 14, SHELL); /* no slot is free */
+    worker_poll(&worker);
+    commit(send());
+    assert_int_equal(stored_count, 0);
+    run_free(run_of(11)); /* ends */
+    worker.slots_running--;
+    commit(send());
+    assert_int_equal(stored_count, 1);
+    assert_int_equal(stored[0], 102);
+}
+
+static void in_doubt_stores_only_when_it_is_known(void **state) {
+    (void)state;
+    publish(1, 1, MOCK);
+    worker_poll(&worker);
+    lose(send(), true);
+    assert_int_equal(stored_count, 0);
+    commit(expect("ask"));
+    assert_int_equal(stored_count, 1);
+}
+
+static void a_type_without_handler_is_parked(void **state) {
+    (void)state;
+    publish(1, 2, "unknown");
+    worker_poll(&worker);
+    assert_int_equal(backlog_builtin(worker.backlog) + backlog_slotted(worker.backlog), 0);
+    struct hx_pg_tx *tx = expect("put aside");
+    check_told(tx, "park(1 2)");
+    assert_string_equal(tx->v[0]->type, "no_handler");
+    assert_ptr_equal(tx->pg, worker.side);
+    assert_int_equal(stored_count, 0);
+    commit(tx);
+    assert_int_equal(stored[0], 101);
+}
+
+static void an_unreadable_record_is_quarantined(void **state) {
+    (void)state;
+    hx_buf_puts(&record_data[0], "no record of ours");
+    add_record();
+    worker_poll(&worker);
+    struct hx_pg_tx *tx = expect("put aside");
+    check_told(tx, "quarantine");
+    assert_int_equal(tx->v[0]->number, 17);
+    assert_int_equal(stored_count, 0);
+    commit(tx);
+    assert_int_equal(stored[0], 101);
+}
+
+static void only_the_beginning_of_a_long_one_is_kept(void **state) {
+    (void)state;
+    while (record_data[0].len < 100 * 1024)
+        hx_buf_puts(&record_data[0], "0123456789abcdef");
+    add_record();
+    worker_poll(&worker);
+    assert_int_equal(expect("put aside")->v[0]->number, 64 * 1024);
+}
+
+/* What can't be written down now is tried again after a pause, not in a circle. */
+static void putting_aside_is_tried_again(void **state) {
+    (void)state;
+    publish(1, 1, "unknown");
+    worker_poll(&worker);
+    refuse(expect("put aside"), HX_PG_SCHEMA, "42501");
+    assert_null(find("put aside"));
+    assert_int_equal(stored_count, 0);
+    PUMP(find("put aside"));
+    commit(expect("put aside"));
+    assert_int_equal(stored_count, 1);
+}
+
+static void a_full_backlog_pauses_fetching(void **state) {
+    (void)state;
+    publish(1, 15, MOCK);
+    publish(16, 30, MOCK);
+    publish(31, 31, MOCK);
+    worker_poll(&worker);
+    assert_int_equal(record_next, 2); /* twice the batch is 16 */
+    assert_true(worker.paused && consumer_paused);
+    while (backlog_builtin(worker.backlog) >= 16)
+        commit(send());
+    worker_poll(&worker);
+    assert_false(consumer_paused);
+    worker_poll(&worker);
+    assert_int_equal(record_next, 3);
+}
+
+static void a_revoked_partition_stores_nothing(void **state) {
+    (void)state;
+    publish(1, 2, MOCK);
+    worker_poll(&worker);
+    struct hx_pg_tx *tx = send();
+    consumer_callbacks.revoked("t", 1, &worker);
+    commit(tx);
+    assert_int_equal(stored_count, 0);
+    assert_int_equal(hx_progress_records(worker.progress), 0);
+}
+
+static void a_draining_worker_reads_nothing(void **state) {
+    (void)state;
+    publish(1, 2, MOCK);
+    worker_drain(&worker);
+    assert_true(consumer_paused);
+    worker_poll(&worker);
+    assert_int_equal(record_next, 0);
+}
+
+static void subscribes_to_both_bands_of_each_queue(void **state) {
+    (void)state;
+    assert_int_equal(consumer_options.high_count, 1);
+    assert_int_equal(consumer_options.low_count, 1);
+    assert_null(consumer_options.instance_id); /* run alone it is a dynamic member */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(offsets_are_stored_after_the_commit, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(a_record_is_done_with_all_of_its_ids, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(a_later_record_waits_for_an_earlier_one, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(in_doubt_stores_only_when_it_is_known, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(a_type_without_handler_is_parked, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(an_unreadable_record_is_quarantined, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(only_the_beginning_of_a_long_one_is_kept, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(putting_aside_is_tried_again, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(a_full_backlog_pauses_fetching, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(a_revoked_partition_stores_nothing, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(a_draining_worker_reads_nothing, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(subscribes_to_both_bands_of_each_queue, open_consumer, close_consumer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+/* Daemonised grandchildren: they live as long as their job runs here. */
+#include "tests/unit/worker/fixture.h"
+
+#include "common/process.h"
+#include "worker/exec.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+static pid_t spawn_with(const char *variable) {
+    const char *const argv[] = { "/bin/sleep", "300", NULL };
+    const char *const envp[] = { variable, NULL };
+    struct hx_spawn spec = { .argv = argv, .envp = envp, .fd_in = -1, .fd_out = -1, .fd_err = -1, .new_group = true };
+    pid_t pid;
+    assert_int_equal(hx_spawn(&spec, &pid), 0);
+    return pid;
+}
+
+static bool alive(pid_t pid) {
+    return kill(pid, 0) == 0;
+}
+
+static bool ended(pid_t pid) {
+    return !alive(pid);
+}
+
+/* Says its daemon's pid as a stage, and goes on. */
+#define DAEMON "pid=$(setsid sh -c 'sleep 300 >/dev/null 2>&1 & echo $!'); echo \"{\\\"stage\\\":\\\"$pid\\\"}\"; "
+
+static pid_t daemon_of(struct run *run) {
+    PUMP(run->message_count);
+    int pid = 0;
+    assert_int_equal(sscanf(run->messages[0], "{\"attempt\":1,\"stage\":\"%d\"", &pid), 1);
+    assert_true(pid > 1);
+    return pid;
+}
+
+static void a_daemon_ends_with_its_job(void **state) {
+    (void)state;
+    shell_argv[2] = DAEMON "exec sleep 300";
+    claim_all(1, 1, SHELL);
+    struct run *run = run_of(1);
+    pid_t pid = daemon_of(run);
+    exec_kill_strays(&worker);
+    for (int i = 0; i < 3; i++)
+        hx_loop_once(worker.loop, 0);
+    assert_true(alive(pid)); /* its job runs */
+    run_stop(run, STOP_CANCEL, "why");
+    PUMP(run->ended);
+    PUMP(ended(pid));
+}
+
+static void those_of_other_jobs_stay(void **state) {
+    (void)state;
+    shell_argv[2] = DAEMON "exec sleep 300";
+    claim_all(1, 2, SHELL);
+    pid_t first = daemon_of(run_of(1)), second = daemon_of(run_of(2));
+    run_stop(run_of(1), STOP_CANCEL, "why");
+    PUMP(run_of(1)->ended);
+    PUMP(ended(first));
+    assert_true(alive(second));
+    assert_false(run_of(2)->ended);
+    run_stop(run_of(2), STOP_CANCEL, "why");
+    PUMP(run_of(2)->ended);
+    PUMP(ended(second));
+}
+
+static void only_what_names_a_job_is_ended(void **state) {
+    (void)state;
+    pid_t nameless = spawn_with("PATH=/bin"), wrong = spawn_with("HEIMDEX_JOB_ID=1234");
+    pid_t stray = spawn_with("HEIMDEX_JOB_ID=01890000-0000-7000-8000-000000000001");
+    exec_kill_strays(&worker);
+    PUMP(ended(stray));
+    assert_true(alive(nameless));
+    assert_true(alive(wrong));
+    kill(nameless, SIGKILL);
+    kill(wrong, SIGKILL);
+    PUMP(ended(nameless) && ended(wrong));
+}
+
+int main(void) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_daemon_ends_with_its_job, begin, end),
+        cmocka_unit_test_setup_teardown(those_of_other_jobs_stay, begin, end),
+        cmocka_unit_test_setup_teardown(only_what_names_a_job_is_ended, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -5,7 +5,7 @@
 #include "common/text.h"
 #include "lib/json/json.h"
 #include "producer/field.h"
-#include "producer/slice.h"
+#include "lib/json/slice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static int fail_syntax(struct scan *s) {
 }
 
 static void skip_space(struct scan *s) {
-    while (s->at < s->end && slice_is_space(*s->at))
+    while (s->at < s->end && hx_slice_is_space(*s->at))
         s->at++;
 }
 
@@ -62,7 +62,7 @@ static bool pass(struct scan *s, char c) {
 
 /* ---- values ---- */
 
-static bool has_controls(struct slice v) {
+static bool has_controls(struct hx_slice v) {
     for (size_t i = 0; i < v.n; i++)
         if ((unsigned char)v.at[i] < ' ')
             return true;
@@ -70,7 +70,7 @@ static bool has_controls(struct slice v) {
 }
 
 /* A string with its escapes resolved, in the arena; NULL and why if it is none. */
-static const char *read_string(struct scan *s, const char *name, struct slice v) {
+static const char *read_string(struct scan *s, const char *name, struct hx_slice v) {
     if (v.at[0] != '"') {
         fail(s, "%s: must be a string", name);
         return NULL;
@@ -87,7 +87,7 @@ static const char *read_string(struct scan *s, const char *name, struct slice v)
 }
 
 /* The digits of a JSON integer, for the parsers of numbers; what is no integer becomes a text that they refuse. */
-static const char *read_integer(struct slice v, char out[static 32]) {
+static const char *read_integer(struct hx_slice v, char out[static 32]) {
     size_t first = v.at[0] == '-', n = v.n < 32 ? v.n : 0;
     for (size_t i = first; i < n; i++)
         if (v.at[i] < '0' || v.at[i] > '9')
@@ -99,7 +99,7 @@ static const char *read_integer(struct slice v, char out[static 32]) {
     return out;
 }
 
-static int take_payload(struct scan *s, struct slice v) {
+static int take_payload(struct scan *s, struct hx_slice v) {
     char why[FIELD_WHY];
     if (!field_payload(v.at, v.n, s->max_payload, why))
         return fail(s, "payload: %s", why);
@@ -108,8 +108,8 @@ static int take_payload(struct scan *s, struct slice v) {
     return 0;
 }
 
-static int take_member(struct scan *s, enum member m, struct slice v) {
-    if (m != TYPE && slice_is_null(v))
+static int take_member(struct scan *s, enum member m, struct hx_slice v) {
+    if (m != TYPE && hx_slice_is_null(v))
         return 0; /* not given */
     if (m == PAYLOAD)
         return take_payload(s, v);
@@ -153,7 +153,7 @@ static int fail_unknown(struct scan *s, const char *name) {
 }
 
 /* The member of that name (with its quotes), MEMBERS if there is none. */
-static enum member find_member(struct slice name) {
+static enum member find_member(struct hx_slice name) {
     for (enum member m = 0; m < MEMBERS; m++)
         if (strlen(names[m]) == name.n - 2 && memcmp(names[m], name.at + 1, name.n - 2) == 0)
             return m;
@@ -161,7 +161,7 @@ static enum member find_member(struct slice name) {
 }
 
 /* As it was found, or written with escapes. */
-static int name_to_member(struct scan *s, struct slice name, enum member *ret) {
+static int name_to_member(struct scan *s, struct hx_slice name, enum member *ret) {
     *ret = find_member(name);
     if (*ret != MEMBERS)
         return 0;
@@ -175,15 +175,15 @@ static int name_to_member(struct scan *s, struct slice name, enum member *ret) {
 }
 
 static int parse_member(struct scan *s) {
-    struct slice name, value;
+    struct hx_slice name, value;
     enum member m;
     skip_space(s);
-    if (s->at == s->end || *s->at != '"' || !slice_value(&s->at, s->end, &name))
+    if (s->at == s->end || *s->at != '"' || !hx_slice_value(&s->at, s->end, &name))
         return fail_syntax(s);
     int r = name_to_member(s, name, &m);
     if (r < 0)
         return r;
-    if (!pass(s, ':') || !slice_value(&s->at, s->end, &value))
+    if (!pass(s, ':') || !hx_slice_value(&s->at, s->end, &value))
         return fail_syntax(s);
     if (s->seen & 1u << m)
         return fail(s, "duplicate key \"%s\"", names[m]);
@@ -211,7 +211,7 @@ static int parse_object(struct scan *s) {
 
 bool line_is_blank(const char *text, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (!slice_is_space(text[i]))
+        if (!hx_slice_is_space(text[i]))
             return false;
     return true;
 }

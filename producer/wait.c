@@ -7,7 +7,7 @@
 #include "lib/json/json.h"
 #include "producer/failure.h"
 #include "producer/progress_bar.h"
-#include "producer/slice.h"
+#include "lib/json/slice.h"
 
 #include <string.h>
 
@@ -77,9 +77,9 @@ static void read_error(struct wait *w, const char *job, size_t n) {
 
 /* As it stands in the ledger: through a number type of ours it might come out different. */
 static void read_result(struct wait *w, const char *job, size_t n) {
-    struct slice result;
-    if (slice_member(job, n, "result", &result) && !slice_is_null(result))
-        slice_append_compact(result, &w->result);
+    struct hx_slice result;
+    if (hx_slice_member(job, n, "result", &result) && !hx_slice_is_null(result))
+        hx_slice_append_compact(result, &w->result);
 }
 
 static void fail(struct wait *w) {

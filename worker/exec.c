@@ -23,6 +23,7 @@ struct exec {
     size_t logged;
     bool truncated;
     struct message said; /* the last result, error, snooze, cancel of its messages */
+    char *stage;         /* the last that was told: the same one again is only progress */
     char wrong[160];     /* a message that could not be read: the run fails for it */
 };
 
@@ -65,7 +66,9 @@ static void heed(struct run *run, struct message *m) {
         if (m->progress >= 0)
             hx_buf_printf(&b, ",\"progress\":%d", m->progress);
         hx_buf_putc(&b, '}');
-        run_tell(run, hx_buf_take(&b), m->stage != NULL);
+        bool fresh = m->stage && !hx_streq(m->stage, x->stage);
+        run_tell(run, hx_buf_take(&b), fresh);
+        replace(&x->stage, &m->stage);
     }
     replace(&x->said.result, &m->result);
     replace(&x->said.cancel, &m->cancel);
@@ -84,17 +87,15 @@ static void out_line(const char *line, size_t n, bool cut, void *user) {
     struct run *run = user;
     struct message m;
     char why[120];
-    if (cut && line[0] == '{') {
-        hx_strcopy(run->exec->wrong, sizeof run->exec->wrong, "a message longer than 1 MiB");
-        return;
-    }
     int r = message_parse(line, n, &m, why, sizeof why);
     if (r > 0)
         heed(run, &m);
     else
         log_line(run, "handler.stdout", line, n, cut);
-    if (r < 0)
-        snprintf(run->exec->wrong, sizeof run->exec->wrong, "message: %s", why);
+    if (r == -EBADMSG) /* its result can't be kept, and mustn't vanish without a word */
+        snprintf(run->exec->wrong, sizeof run->exec->wrong, "result: %s", cut ? "longer than 1 MiB" : why);
+    else if (r < 0)
+        hx_warning(run_ctx(run), "message: %s, ignoring", why);
     message_reset(&m);
 }
 
@@ -266,7 +267,9 @@ void exec_stop(struct run *run) {
     hx_kill_group(run->exec->pid, SIGTERM);
     hx_timer_free(run->timer);
     run->timer = hx_timer_new(w->loop, out_of_grace, run);
-    hx_timer_set(run->timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE));
+    int64_t grace = hx_config_int(w->config, HX_JOBS_KILL_GRACE);
+    /* In a drain the whole fleet has to be gone when drain_timeout and kill_grace have passed: what comes after the KILL takes time, too. */
+    hx_timer_set(run->timer, run->stop == STOP_DRAIN ? grace - HX_MIN(grace / 4, (int64_t)300) : grace);
 }
 
 struct exec *exec_free(struct exec *x) {
@@ -277,6 +280,7 @@ struct exec *exec_free(struct exec *x) {
     output_free(x->out);
     output_free(x->err);
     message_reset(&x->said);
+    free(x->stage);
     free(x);
     return NULL;
 }

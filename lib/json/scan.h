@@ -17,7 +17,7 @@ struct hx_json_scan {
     size_t n, at;
     unsigned depth;
     size_t expansion; /* digits that exponents stand for */
-    bool build; /* make json_t values */
+    bool build;       /* make json_t values */
     struct hx_json_error *error;
     struct hx_json_key *keys; /* a stack: the innermost open object's are on top */
     size_t key_count, key_room;

@@ -223,6 +223,22 @@ bool hx_consumer_assigned(const struct hx_consumer *c) {
 
 /* ---- the end ---- */
 
+/* A static member says nothing when it closes, and its partitions would be unread for a session timeout. One that unsubscribes first
+ * sends LeaveGroup like any other; its member id is empty once that is on its way. A worker that crashes says nothing either way, and
+ * has its partitions back when it is started again. */
+static void unsubscribe(struct hx_consumer *c, int64_t deadline) {
+    rd_kafka_unsubscribe(c->rk);
+    for (bool member = true; member && hx_kafka_left(deadline) > 0;) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(c->rk, HX_MIN(10, hx_kafka_left(deadline)));
+        if (message)
+            rd_kafka_message_destroy(message);
+        char *id = rd_kafka_memberid(c->rk);
+        member = id && *id;
+        if (id)
+            rd_kafka_mem_free(c->rk, id);
+    }
+}
+
 /* Leaves the group, committing what is stored. False at the deadline: with a broker that is silent it can take for ever. */
 static bool leave(struct hx_consumer *c, int64_t deadline) {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(c->rk);
@@ -247,6 +263,7 @@ struct hx_consumer *hx_consumer_close(struct hx_consumer *c, int timeout_ms) {
         return NULL;
     }
     hx_consumer_let_go_of_queues(c); /* records that nobody took would hold the client up */
+    unsubscribe(c, hx_mono_ms() + timeout_ms / 2);
     if (leave(c, deadline) && hx_kafka_destroy(c->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) {
         free_memory(c);
         return NULL;

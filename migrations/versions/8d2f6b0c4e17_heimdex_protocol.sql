@@ -257,7 +257,7 @@ create function heimdex_event_json(e job_event) returns json language sql stable
     return (select to_json(r) from (
         select e.id, e.job_id, heimdex_time(e.ts) as ts, e.prev_status, e.next_status, e.detail_json) as r);
 
-insert into sweep (position) values (heimdex_uuid_floor(now()));
+insert into sweep (position) values (heimdex_uuid_floor(now() - interval '2 min')); -- slower clocks' ids come in behind now
 
 -- Submits a job inside the caller's own transaction, which may commit much later: so the job gets a `waiting` row, and
 -- doesn't depend on the sweep, whose position may have passed its id by then.

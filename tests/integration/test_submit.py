@@ -465,7 +465,7 @@ def test_batch_members(submit, migrated):
                           "run_at": "2037-01-01T00:00:00Z", "max_attempts": 2, "timeout": "1500ms"}], TRACEPARENT=TRACEPARENT)
     row, = migrated.sql("""select payload::text, org_id::text, priority, idempotency_key, requested_by, max_attempts, timeout_ms,
                                   extract(year from run_at at time zone 'UTC')::int, traceparent from job where id = %s""", job)
-    assert row == ("null", ORG, 5, "kä\n", "me", 2, 1500, 2037, TRACEPARENT)
+    assert row == ("{}", ORG, 5, "kä\n", "me", 2, 1500, 2037, TRACEPARENT)
 
 
 def test_batch_as_json(submit):

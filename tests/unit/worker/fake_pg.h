@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -667,14 +668,18 @@ static struct hx_record records[STORED_MAX];
 static size_t record_count, record_next;
 static int64_t stored[STORED_MAX];
 static size_t stored_count;
-static bool consumer_paused;
+static bool consumer_paused, consumer_refused;
 static struct hx_consumer_callbacks consumer_callbacks;
 static struct hx_consumer_options consumer_options;
 
 int hx_consumer_new(struct hx_loop *loop, const struct hx_consumer_options *options,
                     const struct hx_consumer_callbacks *callbacks, void *user, struct hx_consumer **ret,
                     struct hx_kafka_error *reterr) {
-    (void)loop, (void)user, (void)reterr;
+    (void)loop, (void)user;
+    if (consumer_refused) {
+        *reterr = (struct hx_kafka_error){ .message = "told so" };
+        return -EINVAL;
+    }
     consumer_callbacks = *callbacks;
     consumer_options = *options;
     *ret = (struct hx_consumer *)records;

@@ -9,10 +9,13 @@
 
 static const struct handler handler = { .type = "thumbnail" };
 static struct worker worker;
-static struct run run = {
-    .worker = &worker,
-    .handler = &handler, .attempt = 2, .max_attempts = 3, .fence = 9, .timeout_ms = 1500, .started_us = 1000000
-};
+static struct run run = { .worker = &worker,
+                          .handler = &handler,
+                          .attempt = 2,
+                          .max_attempts = 3,
+                          .fence = 9,
+                          .timeout_ms = 1500,
+                          .started_us = 1000000 };
 
 static const char *value(const struct environment *e, const char *name) {
     for (const char *const *v = environment_vector(e); *v; v++)

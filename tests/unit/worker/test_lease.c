@@ -56,6 +56,18 @@ static void another_schema_ends_it(void **state) {
     assert_true(worker.leaving);
 }
 
+static void a_refused_configuration_of_kafka_ends_it(void **state) {
+    (void)state;
+    consumer_refused = true;
+    worker_register(&worker);
+    answer_schema(hx_schema_head());
+    struct hx_pg_tx *tx = expect("register");
+    tx->v[1]->number = 7;
+    answer(tx);
+    assert_true(worker.leaving);
+    assert_int_equal(worker.exit_code, HX_EXIT_CONFIG);
+}
+
 static void an_absent_database_is_waited_for(void **state) {
     (void)state;
     worker_register(&worker);
@@ -142,6 +154,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(registers_and_starts, begin_unregistered, end),
         cmocka_unit_test_setup_teardown(another_schema_ends_it, begin_unregistered, end),
+        cmocka_unit_test_setup_teardown(a_refused_configuration_of_kafka_ends_it, begin_unregistered, end),
         cmocka_unit_test_setup_teardown(an_absent_database_is_waited_for, begin_unregistered, end),
         cmocka_unit_test_setup_teardown(renews_and_says_how_much_runs, begin, end),
         cmocka_unit_test_setup_teardown(declared_dead_it_ends, begin, end),

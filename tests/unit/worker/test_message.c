@@ -76,10 +76,10 @@ static void error_with_all_its_members(void **state) {
     assert_int_equal(parse("{\"error\":\"just words\"}"), 1);
     assert_string_equal(m.error_message, "just words");
     assert_int_equal(m.retry, MESSAGE_RETRY_UNSAID);
-    assert_int_equal(parse("{\"error\":{\"retry\":\"yes\"}}"), -EINVAL);
-    assert_int_equal(parse("{\"error\":{\"retry_after\":30}}"), -EINVAL);
-    assert_int_equal(parse("{\"error\":{\"retry_after\":\"-5s\"}}"), -EINVAL);
-    assert_int_equal(parse("{\"error\":[]}"), -EINVAL);
+    assert_int_equal(parse("{\"error\":{\"retry\":\"yes\"}}"), -EBADMSG);
+    assert_int_equal(parse("{\"error\":{\"retry_after\":30}}"), -EBADMSG);
+    assert_int_equal(parse("{\"error\":{\"retry_after\":\"-5s\"}}"), -EBADMSG);
+    assert_int_equal(parse("{\"error\":[]}"), -EBADMSG);
 }
 
 static void snooze_and_cancel(void **state) {
@@ -88,20 +88,33 @@ static void snooze_and_cancel(void **state) {
     assert_int_equal(m.snooze_ms, 300000);
     assert_int_equal(parse("{\"cancel\":\"not needed\"}"), 1);
     assert_string_equal(m.cancel, "not needed");
-    assert_int_equal(parse("{\"snooze\":5}"), -EINVAL);
-    assert_int_equal(parse("{\"snooze\":\"soon\"}"), -EINVAL);
-    assert_int_equal(parse("{\"cancel\":true}"), -EINVAL);
+    assert_int_equal(parse("{\"snooze\":5}"), -EBADMSG);
+    assert_int_equal(parse("{\"snooze\":\"soon\"}"), -EBADMSG);
+    assert_int_equal(parse("{\"cancel\":true}"), -EBADMSG);
 }
 
-/* A message that the database couldn't hold, or that two readers would read differently, isn't dropped silently. */
-static void what_is_meant_as_a_message_and_unreadable_is_an_error(void **state) {
+/* A result that the database couldn't hold, or that two readers would read differently, isn't dropped silently. */
+static void a_result_that_cannot_be_kept_is_no_ordinary_line(void **state) {
     (void)state;
-    assert_int_equal(parse("{\"result\":\"a\\u0000b\"}"), -EINVAL);
+    assert_int_equal(parse("{\"result\":\"a\\u0000b\"}"), -EBADMSG);
     assert_true(strlen(why) > 0);
-    assert_int_equal(parse("{\"result\":1,\"result\":2}"), -EINVAL);
-    assert_int_equal(parse("{\"result\":{\"x\":"), -EINVAL);
-    assert_int_equal(parse("{\"result\":\"\xff\"}"), -EINVAL);
-    assert_int_equal(parse("{\"result\":1e999}"), -EINVAL);
+    assert_int_equal(parse("{\"result\":1,\"result\":2}"), -EBADMSG);
+    assert_int_equal(parse("{\"result\":\"\xff\"}"), -EBADMSG);
+    assert_int_equal(parse("{\"result\":1e999}"), -EBADMSG);
+    assert_int_equal(parse("{\"stage\":\"a\\u0000b\"}"), -EINVAL);
+}
+
+static void what_only_looks_like_json_is_output(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"result\": {"), 0);
+    assert_int_equal(parse("{\"result\":{\"x\":"), 0);
+    assert_int_equal(parse("}}"), 0);
+}
+
+static void numbers_keep_every_digit(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"result\":{\"a\":18446744073709551615, \"b\":0.1234567890123456789012345}}"), 1);
+    assert_string_equal(m.result, "{\"a\":18446744073709551615,\"b\":0.1234567890123456789012345}");
 }
 
 int main(void) {
@@ -111,7 +124,9 @@ int main(void) {
         cmocka_unit_test_teardown(result_is_kept_as_compact_json, end),
         cmocka_unit_test_teardown(error_with_all_its_members, end),
         cmocka_unit_test_teardown(snooze_and_cancel, end),
-        cmocka_unit_test_teardown(what_is_meant_as_a_message_and_unreadable_is_an_error, end),
+        cmocka_unit_test_teardown(a_result_that_cannot_be_kept_is_no_ordinary_line, end),
+        cmocka_unit_test_teardown(what_only_looks_like_json_is_output, end),
+        cmocka_unit_test_teardown(numbers_keep_every_digit, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,20 @@
 /* Values found inside JSON text without building anything: where one ends is found by counting brackets. Whether it is well-formed
- * is for others to check. */
+ * is for others to check (hx_json_check). */
 #pragma once
 
 #include "common/text.h"
 
 /* Part of a text. Of a string the quotes belong to it. */
-struct slice {
+struct hx_slice {
     const char *at;
     size_t n;
 };
 
-bool slice_is_space(char c);
-bool slice_is_null(struct slice value);
+bool hx_slice_is_space(char c);
+bool hx_slice_is_null(struct hx_slice value);
 /* The value that starts at *at, white space before it skipped; *at moves behind it. False when the text ends before it does. */
-bool slice_value(const char **at, const char *end, struct slice *ret);
+bool hx_slice_value(const char **at, const char *end, struct hx_slice *ret);
 /* The member of an object that is known to be well-formed; its name is compared without resolving escapes. False: there is none. */
-bool slice_member(const char *object, size_t n, const char *name, struct slice *ret);
+bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret);
 /* Appends it without white space between its parts. */
-void slice_append_compact(struct slice value, struct hx_buf *out);
+void hx_slice_append_compact(struct hx_slice value, struct hx_buf *out);

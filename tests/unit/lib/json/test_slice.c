@@ -1,4 +1,4 @@
-#include "producer/slice.h"
+#include "lib/json/slice.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 
 static char *member(const char *object, const char *name) {
-    struct slice s;
-    if (!slice_member(object, strlen(object), name, &s))
+    struct hx_slice s;
+    if (!hx_slice_member(object, strlen(object), name, &s))
         return NULL;
     return hx_strndup(s.at, s.n);
 }
@@ -61,8 +61,8 @@ static void values(void **state) {
     };
     for (size_t i = 0; i < HX_ARRAY_LEN(samples); i++) {
         const char *at = samples[i].text;
-        struct slice s;
-        bool found = slice_value(&at, at + strlen(at), &s);
+        struct hx_slice s;
+        bool found = hx_slice_value(&at, at + strlen(at), &s);
         assert_true(found == (samples[i].value != NULL));
         if (found) {
             assert_int_equal(s.n, strlen(samples[i].value));
@@ -76,15 +76,15 @@ static void compact(void **state) {
     (void)state;
     const char *text = " {\"a b\": [1,  2], \"c\" : \" \\\" \"} ";
     _cleanup_buf_ struct hx_buf out = { 0 };
-    slice_append_compact((struct slice){ text, strlen(text) }, &out);
+    hx_slice_append_compact((struct hx_slice){ text, strlen(text) }, &out);
     assert_string_equal(out.data, "{\"a b\":[1,2],\"c\":\" \\\" \"}");
 }
 
 static void nulls(void **state) {
     (void)state;
-    assert_true(slice_is_null((struct slice){ "null", 4 }));
-    assert_false(slice_is_null((struct slice){ "nul", 3 }));
-    assert_false(slice_is_null((struct slice){ "true", 4 }));
+    assert_true(hx_slice_is_null((struct hx_slice){ "null", 4 }));
+    assert_false(hx_slice_is_null((struct hx_slice){ "nul", 3 }));
+    assert_false(hx_slice_is_null((struct hx_slice){ "true", 4 }));
 }
 
 int main(void) {

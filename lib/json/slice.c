@@ -1,17 +1,17 @@
-#include "producer/slice.h"
+#include "lib/json/slice.h"
 
 #include <string.h>
 
-bool slice_is_space(char c) {
+bool hx_slice_is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-bool slice_is_null(struct slice value) {
+bool hx_slice_is_null(struct hx_slice value) {
     return value.n == 4 && memcmp(value.at, "null", 4) == 0;
 }
 
 static const char *skip_space(const char *p, const char *end) {
-    while (p < end && slice_is_space(*p))
+    while (p < end && hx_slice_is_space(*p))
         p++;
     return p;
 }
@@ -46,12 +46,12 @@ static const char *nest_end(const char *p, const char *end) {
 
 /* Numbers and words end where they can't go on. */
 static const char *word_end(const char *p, const char *end) {
-    while (p < end && !slice_is_space(*p) && *p != ',' && *p != '}' && *p != ']')
+    while (p < end && !hx_slice_is_space(*p) && *p != ',' && *p != '}' && *p != ']')
         p++;
     return p;
 }
 
-bool slice_value(const char **at, const char *end, struct slice *ret) {
+bool hx_slice_value(const char **at, const char *end, struct hx_slice *ret) {
     const char *start = skip_space(*at, end), *after;
     if (start == end)
         return false;
@@ -64,23 +64,23 @@ bool slice_value(const char **at, const char *end, struct slice *ret) {
     if (!after || after == start)
         return false;
     *at = after;
-    *ret = (struct slice){ start, (size_t)(after - start) };
+    *ret = (struct hx_slice){ start, (size_t)(after - start) };
     return true;
 }
 
-bool slice_member(const char *object, size_t n, const char *name, struct slice *ret) {
+bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret) {
     const char *p = object, *end = object + n;
-    struct slice key, value;
+    struct hx_slice key, value;
     p = skip_space(p, end);
     if (p == end || *p != '{')
         return false;
     /* p stands before a name: on the opening bracket, or on a comma */
     while (p < end && *p != '}') {
         p++;
-        if (!slice_value(&p, end, &key))
+        if (!hx_slice_value(&p, end, &key))
             return false;
         p = skip_space(p, end);
-        if (p == end || *p++ != ':' || !slice_value(&p, end, &value))
+        if (p == end || *p++ != ':' || !hx_slice_value(&p, end, &value))
             return false;
         if (key.n == strlen(name) + 2 && memcmp(key.at + 1, name, key.n - 2) == 0) {
             *ret = value;
@@ -91,14 +91,14 @@ bool slice_member(const char *object, size_t n, const char *name, struct slice *
     return false;
 }
 
-void slice_append_compact(struct slice value, struct hx_buf *out) {
+void hx_slice_append_compact(struct hx_slice value, struct hx_buf *out) {
     const char *p = value.at, *end = value.at + value.n;
     while (p < end) {
         const char *start = p;
         if (*p == '"')
             p = string_end(p, end);
         else
-            while (p < end && *p != '"' && !slice_is_space(*p))
+            while (p < end && *p != '"' && !hx_slice_is_space(*p))
                 p++;
         if (!p)
             p = end;

@@ -189,6 +189,15 @@ static inline void check_ascending(const struct hx_uuid *ids, size_t n) {
         assert_true(hx_uuid_cmp(&ids[i - 1], &ids[i]) < 0);
 }
 
+/* Outcomes and progress: an id may come twice, if an outcome in doubt is repeated while the job has been claimed here again. The fences
+ * tell them apart. */
+static inline void check_runs(const struct hx_uuid *ids, const int32_t *fences, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        int order = hx_uuid_cmp(&ids[i - 1], &ids[i]);
+        assert_true(order < 0 || (!order && fences[i - 1] != fences[i]));
+    }
+}
+
 static inline void keep_numbers(struct statement *s, const int32_t *v) {
     s->numbers = hx_allocn(s->n, sizeof *v);
     memcpy(s->numbers, v, s->n * sizeof *v);
@@ -237,7 +246,7 @@ int hx_ledger_complete(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int
                        const char *const *details, size_t n, const char *detail) {
     assert_null(details);
     assert_non_null(detail);
-    check_ascending(ids, n);
+    check_runs(ids, fences, n);
     keep_numbers(add(tx, COMPLETE, ids, n), fences);
     return last(tx);
 }
@@ -248,18 +257,20 @@ int hx_ledger_settle(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, siz
     s->ids = hx_realloc(s->ids, n * sizeof *s->ids);
     s->texts = hx_allocn(n, sizeof(char *));
     s->outcomes = hx_allocn(n, sizeof *outcomes);
+    s->numbers = hx_allocn(n, sizeof *s->numbers);
     memcpy(s->outcomes, outcomes, n * sizeof *outcomes);
     for (size_t i = 0; i < n; i++) {
         s->ids[i] = outcomes[i].id;
+        s->numbers[i] = outcomes[i].fence;
         s->texts[i] = outcomes[i].code ? hx_strdup(outcomes[i].code) : NULL;
     }
-    check_ascending(s->ids, n);
+    check_runs(s->ids, s->numbers, n);
     return last(tx);
 }
 
 int hx_ledger_progress(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int32_t *fences,
                        const char *const *details, size_t n) {
-    check_ascending(ids, n);
+    check_runs(ids, fences, n);
     struct statement *s = add(tx, PROGRESS, ids, n);
     keep_numbers(s, fences);
     s->texts = hx_allocn(n, sizeof(char *));

@@ -115,7 +115,6 @@ static void evidence_decides(void **state) {
     struct hx_uuid ids[4];
     put_jobs(ids, 4, "a");
     assert_int_equal(claim(worker, ids, 4), 4);
-    sql("insert into signal values (%d, %s, 'x')", worker, q(&ids[0]));
     /* 0 had started; 1 had ended; 2 not started; of 3 an older run is known, which proves nothing about this one */
     const struct hx_uuid known[] = { ids[0], ids[1], ids[3] };
     struct hx_death death = death_of(worker);
@@ -146,6 +145,24 @@ static void evidence_decides(void **state) {
 
     r = reap(&death); /* again, by another scheduler */
     assert_true(r.started + r.ended + r.untouched == 0);
+}
+
+static void what_was_to_stop_is_canceled(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    struct hx_uuid ids[2];
+    put_jobs(ids, 2, "a");
+    assert_int_equal(claim(worker, ids, 2), 2);
+    sql("insert into signal values (%d, %s, 'not needed')", worker, q(&ids[0]));
+    struct hx_death death = death_of(worker);
+    death.no_evidence = true;
+    reap(&death);
+    assert_value("canceled canceled not needed",
+                 "select concat_ws(' ', status, last_error_code, last_error_message) from job where id = %s",
+                 q(&ids[0]));
+    assert_value("failed", "select status from job where id = %s", q(&ids[1]));
+    assert_value("0 1", "select concat_ws(' ', (select count(*) from signal), (select count(*) from waiting))");
 }
 
 static void without_evidence_all_had_started(void **state) {
@@ -228,6 +245,6 @@ static void permits_come_back(void **state) {
 LEDGER_MAIN(LEDGER_TEST(a_worker_signs_on), LEDGER_TEST(a_lease_moves_until_death),
             LEDGER_TEST(what_a_worker_asks_about_itself), LEDGER_TEST(signing_off_needs_empty_hands),
             LEDGER_TEST(another_run_of_the_supervisor_leaves_orphans), LEDGER_TEST(evidence_decides),
-            LEDGER_TEST(without_evidence_all_had_started), LEDGER_TEST(only_its_own_jobs_are_released),
-            LEDGER_TEST(a_budget_used_up_is_a_dead_letter), LEDGER_TEST(poison_is_a_dead_letter),
-            LEDGER_TEST(permits_come_back))
+            LEDGER_TEST(what_was_to_stop_is_canceled), LEDGER_TEST(without_evidence_all_had_started),
+            LEDGER_TEST(only_its_own_jobs_are_released), LEDGER_TEST(a_budget_used_up_is_a_dead_letter),
+            LEDGER_TEST(poison_is_a_dead_letter), LEDGER_TEST(permits_come_back))

@@ -73,7 +73,7 @@ static void retry_in_each_status(void **state) {
     assert_value("1", "select count(*) from outbox where kind = 'announce' and cardinality(ids) = 3");
     assert_value("2 0", "select concat_ws(' ', max_attempts, crash_count) from job where id = %s",
                  q(&ids[HX_DEAD_LETTER]));
-    assert_value("3", "select max_attempts from job where id = %s", q(&ids[HX_CANCELED]));
+    assert_value("4", "select max_attempts from job where id = %s", q(&ids[HX_CANCELED]));
     assert_value("1", "select count(*) from job_event where prev_status = 'dead_letter' and next_status = 'queued' "
                       "and detail_json = '{\"reason\": \"mended\", \"max_attempts\": 2}'");
     assert_int_equal(claim(worker, &ids[HX_DEAD_LETTER], 1), 1);

@@ -162,7 +162,10 @@ static void resets_signals_and_mask(void **s) {
     close(fds[0]);
     waitpid(pid, &status, 0);
     status_line_is(out, "SigBlk:", "0000000000000000");
-    status_line_is(out, "SigIgn:", "0000000000000000");
+    /* Signals 32 and 33 are glibc's own: its sigaction refuses them, and its posix_spawn, which make uses, leaves them ignored. */
+    const char *ignored = strstr(out, "SigIgn:");
+    assert_non_null(ignored);
+    assert_int_equal(strtoull(ignored + strlen("SigIgn:"), NULL, 16) & ~0x180000000ull, 0);
     status_line_is(out, "SigCgt:", "0000000000000000");
     /* And ours are as they were. */
     sigprocmask(SIG_BLOCK, NULL, &after);

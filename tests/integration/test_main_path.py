@@ -442,11 +442,12 @@ def test_a_poisonous_job_is_put_away(fleet, jobs):
 
 
 @pytest.mark.quick
-def test_a_drain_lets_jobs_finish(fleet, jobs, logging_handler, handler_log):
+def test_a_drain_lets_jobs_finish(fleet, jobs, kafka, prefix, logging_handler, handler_log):
     one = fleet(workers=2, handlers=[{"type": "logged", "exec": [logging_handler, handler_log]}], worker={"slots": 2})
+    kafka.wait_for_group(prefix, 2)  # or one worker has all of them
     ids = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 800}} for _ in range(12)])
     jobs.wait(ids, ("running", "queued"))
-    until(lambda: len(runs_of.read(handler_log)[0]) == 4, what="four run")
+    until(lambda: len(runs_of.read(handler_log)[0]) >= 4, what="four run")
     assert one.stop() == 0
     statuses = Counter(jobs.status(id) for id in ids)
     assert statuses["running"] == statuses["failed"] == 0 and statuses["succeeded"] >= 4

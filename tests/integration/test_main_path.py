@@ -447,7 +447,7 @@ def test_a_drain_lets_jobs_finish(fleet, jobs, kafka, prefix, logging_handler, h
     kafka.wait_for_group(prefix, 2)  # or one worker has all of them
     ids = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 800}} for _ in range(12)])
     jobs.wait(ids, ("running", "queued"))
-    until(lambda: len(runs_of.read(handler_log)[0]) >= 4, what="four run")
+    until(lambda: len(runs_of.read(handler_log)[0]) == 4, what="four run")
     assert one.stop() == 0
     statuses = Counter(jobs.status(id) for id in ids)
     assert statuses["running"] == statuses["failed"] == 0 and statuses["succeeded"] >= 4

@@ -139,6 +139,7 @@ const char *waiting_words(const char *reason, bool paused, bool handled) {
         { "paused", "was paused; next in line" },
         { "limited", "as many as the type's concurrency allows are running" },
         { "no_handler", "no worker here has a handler for it" },
+        { "busy", "no worker has a free slot for it" },
         { "migrated", "was queued before the upgrade" },
         { "sql", "submitted by SQL" },
         { "clock", "its submitter's clock is off" },

@@ -1,5 +1,6 @@
 #include "worker/backlog.h"
 
+#include "common/clock.h"
 #include "common/text.h"
 
 #include <string.h>
@@ -34,11 +35,12 @@ static void line_room(struct line *l, size_t n) {
 }
 
 static void line_unshift(struct line *l, const struct candidate *c) {
-    if (!l->head) {
-        line_room(l, 1);
-        memmove(l->v + 1, l->v, line_len(l) * sizeof *l->v);
-        l->tail++;
-        l->head++;
+    if (!l->head) { /* a gap as long as the line, so that many in a row cost no more than adding them */
+        size_t gap = line_len(l) + 1;
+        line_room(l, gap);
+        memmove(l->v + gap, l->v, line_len(l) * sizeof *l->v);
+        l->tail += gap;
+        l->head += gap;
     }
     l->v[--l->head] = *c;
 }
@@ -68,18 +70,54 @@ static void count(struct backlog *b, const struct handler *h, size_t more, size_
     *n -= less;
 }
 
+static void stamp(struct candidate *c) {
+    if (!c->since_boot_ms)
+        c->since_boot_ms = hx_boot_ms();
+}
+
 void backlog_add(struct backlog *b, const struct candidate *c) {
     struct line *l = &b->lines[c->handler->index][c->high];
     line_room(l, 1);
-    l->v[l->tail++] = *c;
+    l->v[l->tail] = *c;
+    stamp(&l->v[l->tail++]);
     count(b, c->handler, 1, 0);
 }
 
 void backlog_return(struct backlog *b, const struct candidate *c, size_t n) {
     while (n--) {
-        line_unshift(&b->lines[c[n].handler->index][c[n].high], &c[n]);
+        struct line *l = &b->lines[c[n].handler->index][c[n].high];
+        line_unshift(l, &c[n]);
+        stamp(&l->v[l->head]);
         count(b, c[n].handler, 1, 0);
     }
+}
+
+static size_t line_late(struct line *l, int64_t boot_ms, struct candidate *to) {
+    size_t late = 0, kept = l->head;
+    for (size_t i = l->head; i < l->tail; i++) {
+        if (l->v[i].since_boot_ms <= boot_ms)
+            to[late++] = l->v[i];
+        else
+            l->v[kept++] = l->v[i];
+    }
+    l->tail = kept;
+    return late;
+}
+
+size_t backlog_late(struct backlog *b, bool builtin, int64_t boot_ms, struct candidate **ret) {
+    size_t n = 0, all = builtin ? b->builtin : b->slotted;
+    struct candidate *late = hx_allocn(HX_MAX(all, (size_t)1), sizeof *late);
+    for (size_t i = 0; i < b->handlers->n; i++) {
+        if (handler_builtin(&b->handlers->v[i]) != builtin)
+            continue;
+        for (int band = 1; band >= 0; band--) {
+            size_t more = line_late(&b->lines[i][band], boot_ms, late + n);
+            count(b, &b->handlers->v[i], 0, more);
+            n += more;
+        }
+    }
+    *ret = late;
+    return n;
 }
 
 static size_t shift(struct backlog *b, size_t handler, bool high, size_t limit, struct batch *batch) {

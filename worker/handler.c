@@ -36,10 +36,14 @@ static int by_type(const void *a, const void *b) {
 static void collect(struct handlers *h) {
     h->types = hx_allocn(h->n, sizeof *h->types);
     h->free_types = hx_allocn(h->n, sizeof *h->free_types);
+    for (size_t i = 0; i < HX_ARRAY_LEN(h->kinds); i++)
+        h->kinds[i].v = hx_allocn(h->n, sizeof *h->kinds[i].v);
     h->queues = hx_allocn(h->n, sizeof *h->queues);
     for (size_t i = 0; i < h->n; i++) {
         h->v[i].index = i;
         h->types[i] = h->v[i].type;
+        struct types *kind = &h->kinds[handler_builtin(&h->v[i])];
+        kind->v[kind->n++] = h->v[i].type;
         if (!h->v[i].concurrency)
             h->free_types[h->free_count++] = h->v[i].type;
         bool known = false;
@@ -83,6 +87,8 @@ struct handlers *handlers_free(struct handlers *h) {
     free(h->v);
     free(h->types);
     free(h->free_types);
+    for (size_t i = 0; i < HX_ARRAY_LEN(h->kinds); i++)
+        free(h->kinds[i].v);
     free(h->queues);
     free(h);
     return NULL;

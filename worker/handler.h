@@ -26,10 +26,16 @@ static inline bool handler_builtin(const struct handler *h) {
     return h->kind == HANDLER_MOCK;
 }
 
+struct types {
+    const char **v;
+    size_t n;
+};
+
 struct handlers {
     struct handler *v;
     size_t n;
     const char **types;      /* all, ascending as registered */
+    struct types kinds[2];   /* [builtin] */
     const char **free_types; /* those without a fleet-wide limit: what a batch claim may take */
     size_t free_count;
     const char **queues; /* distinct */

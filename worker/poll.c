@@ -1,21 +1,18 @@
 #include "lib/kafka/record.h"
-#include "worker/worker.h"
+#include "worker/aside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Announcements from Kafka become candidates. A record's offset moves on when each of its ids was claimed, found taken, or parked. */
 
-enum {
-    READ_AT_ONCE = 256,
-    QUARANTINED_BYTES = 64 * 1024,
-    RETRY_MS = 1000,
-    UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */
-};
+enum { READ_AT_ONCE = 256, UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */ };
 
-/* Enough in hand to fill the next claims; more would only keep it from other workers. */
+/* Enough in hand to fill the next claims; more would only keep it from other workers. While the slots are clogged, what is read goes on
+ * to PostgreSQL, in batches, so that builtins behind it in the same partitions get through. */
 static bool full(const struct worker *w) {
-    return backlog_builtin(w->backlog) >= 2 * worker_batch(w) || backlog_slotted(w->backlog) >= 2 * worker_slots(w);
+    size_t slotted = w->clogged ? HX_MAX(worker_batch(w), 2 * worker_slots(w)) : 2 * worker_slots(w);
+    return backlog_builtin(w->backlog) >= 2 * worker_batch(w) || backlog_slotted(w->backlog) >= slotted;
 }
 
 static void part_done(struct worker *w, struct hx_in_flight *record, size_t n) {
@@ -31,71 +28,6 @@ void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n) {
         part_done(w, c[i].record, 1);
 }
 
-/* A record that has to be written down before its offset may move on: unreadable, or of a type without a handler here. */
-struct aside {
-    struct worker *worker;
-    struct hx_in_flight *record;
-    size_t parts;
-    char *topic, *why, *type;
-    int32_t partition;
-    int64_t offset;
-    struct hx_buf data;
-    size_t size;
-    struct hx_timer *again;
-};
-
-static void put_aside(void *user);
-
-static void aside_free(struct aside *a) {
-    free(a->topic);
-    free(a->type);
-    hx_buf_reset(&a->data);
-    hx_timer_free(a->again);
-    free(a);
-}
-
-static void aside_done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
-    (void)tx;
-    struct aside *a = user;
-    if (a->worker->leaving) {
-        aside_free(a);
-    } else if (error && error->class != HX_PG_DATA) {
-        if (!a->again)
-            a->again = hx_timer_new(a->worker->loop, put_aside, a);
-        hx_timer_set(a->again, RETRY_MS);
-    } else {
-        part_done(a->worker, a->record, a->parts);
-        aside_free(a);
-    }
-}
-
-static void put_aside(void *user) {
-    struct aside *a = user;
-    struct hx_pg_tx *tx = hx_pg_tx_new("put aside");
-    if (a->type)
-        hx_ledger_park(tx, (const struct hx_uuid *)(const void *)a->data.data, a->parts, "no_handler");
-    else
-        hx_ledger_quarantine(tx, a->topic, a->partition, a->offset, a->why, a->data.data, a->data.len,
-                             (int64_t)a->size);
-    hx_pg_submit(a->worker->side, tx, 0, aside_done, a);
-}
-
-static void set_aside(struct worker *w, const struct hx_record *r, struct hx_in_flight *record, size_t parts,
-                      const void *data, size_t n, const char *type, const char *why) {
-    struct aside *a = hx_alloc(sizeof *a);
-    *a = (struct aside){ .worker = w,
-                         .record = record,
-                         .parts = parts,
-                         .why = (char *)(uintptr_t)why,
-                         .partition = r->partition,
-                         .offset = r->offset,
-                         .size = r->size };
-    a->topic = hx_strdup(r->topic);
-    a->type = type ? hx_strdup(type) : NULL;
-    hx_buf_append(&a->data, data, n);
-    put_aside(a);
-}
-
 static void unreadable(struct worker *w, const struct hx_record *r, const char *why) {
     struct hx_log_ctx ctx = HX_LOG_CTX;
     ctx.topic = r->topic;
@@ -103,8 +35,7 @@ static void unreadable(struct worker *w, const struct hx_record *r, const char *
     ctx.offset = r->offset;
     ctx.event = "record.quarantined";
     hx_warning(&ctx, "unreadable record, quarantined: %s", why);
-    set_aside(w, r, hx_progress_begin(w->progress, r->topic, r->partition, r->offset, 1), 1, r->data,
-              HX_MIN(r->size, (size_t)QUARANTINED_BYTES), NULL, why);
+    aside_record(w, r, why);
 }
 
 static void take_record(struct worker *w, const struct hx_record *r) {
@@ -116,14 +47,15 @@ static void take_record(struct worker *w, const struct hx_record *r) {
     }
     struct hx_in_flight *record = hx_progress_begin(w->progress, r->topic, r->partition, r->offset, a.count);
     const struct handler *handler = handlers_find(w->handlers, a.type);
-    if (!handler) {
-        set_aside(w, r, record, a.count, a.ids, a.count * sizeof(struct hx_uuid), a.type, NULL);
-        return;
-    }
-    for (size_t i = 0; i < a.count; i++) {
-        struct candidate c = { .id = hx_announcement_id(&a, i), .handler = handler, .record = record, .high = r->high };
-        backlog_add(w->backlog, &c);
-    }
+    _cleanup_free_ struct candidate *found = hx_allocn(a.count, sizeof *found);
+    for (size_t i = 0; i < a.count; i++)
+        found[i] = (struct candidate){
+            .id = hx_announcement_id(&a, i), .handler = handler, .record = record, .high = r->high
+        };
+    if (!handler)
+        aside_park(w, found, a.count, "no_handler");
+    for (size_t i = 0; handler && i < a.count; i++)
+        backlog_add(w->backlog, &found[i]);
 }
 
 void worker_poll(struct worker *w) {

@@ -96,7 +96,10 @@ void run_end(struct run *run) {
     run->timer = hx_timer_free(run->timer);
     if (run->evidence)
         atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_ENDED, memory_order_release);
-    *(handler_builtin(run->handler) ? &w->builtin_running : &w->slots_running) -= 1;
+    bool builtin = handler_builtin(run->handler);
+    *(builtin ? &w->builtin_running : &w->slots_running) -= 1;
+    w->clogged &= builtin;
+    worker_take_turn(w, builtin);
     if (w->ended_tail)
         w->ended_tail->ended_next = run;
     else

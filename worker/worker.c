@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include "worker/aside.h"
 #include "worker/exec.h"
 #include "worker/flight.h"
 #include "worker/mock.h"
@@ -77,6 +78,7 @@ static void asked_to_stop(int signo, pid_t sender, void *user) {
 
 static void pulse(void *user) {
     struct worker *w = user;
+    worker_park(w);
     hx_timer_set(w->pulse, 1000);
 }
 
@@ -151,6 +153,7 @@ static void end(struct worker *w) {
     w->consumer = hx_consumer_close(w->consumer, 1000);
     w->work = hx_pg_free(w->work);
     w->side = hx_pg_free(w->side);
+    aside_free_all(w);
     for (struct run *run = w->runs, *next; run; run = next) {
         next = run->next;
         run->evidence = NULL; /* it stays as it is */

@@ -19,8 +19,18 @@
 #include "worker/backlog.h"
 #include "worker/handler.h"
 
+struct aside; /* aside.h: what is being put aside */
 struct claim; /* claim.h: one claim row of ours */
 struct run;   /* run.h: one job of ours, from its claim to its committed outcome */
+
+/* Rows of `waiting` for one kind of handlers, builtins or those that take a slot. */
+struct taking {
+    size_t asked; /* rows asked for by the transaction in flight */
+    int statement;
+    bool more;              /* the last one brought all it asked for */
+    bool turned;            /* a run of the kind ended since the last share */
+    int64_t shared_boot_ms; /* when a worker without room last asked for its share */
+};
 
 struct worker {
     struct hx_loop *loop;
@@ -38,7 +48,10 @@ struct worker {
     struct backlog *backlog;      /* candidates: announced or taken, not claimed yet */
     struct hx_consumer *consumer; /* NULL until registered, and when Kafka's configuration is refused */
     struct hx_progress *progress;
-    bool paused; /* fetching is paused: the backlog is full */
+    bool paused;  /* fetching is paused: the backlog is full */
+    bool clogged; /* all slots were taken for so long that candidates were parked; none has ended since */
+    struct aside *asides;
+    size_t parking; /* candidates on their way into `waiting` */
 
     struct hx_pg *work, *side;
     unsigned flights;    /* its transactions in flight (flight.h) */
@@ -62,6 +75,7 @@ struct worker {
 
     struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
     bool take_busy, renew_busy, signal_busy;
+    struct taking take[2];   /* [builtin] */
     int64_t renewed_boot_ms; /* CLOCK_BOOTTIME of the last renewal that committed */
     bool registered, draining, cut_short, signing_off, leaving;
     uint64_t done; /* outcomes committed */
@@ -83,6 +97,9 @@ void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n); 
 /* take.c: due rows straight from PostgreSQL. */
 void worker_take_start(struct worker *w);
 void worker_take_soon(struct worker *w);
+void worker_take_turn(struct worker *w, bool builtin); /* a run of that kind ended */
+/* park.c: gives back what found no slot for too long. To be called about once a second. */
+void worker_park(struct worker *w);
 /* lease.c */
 void worker_register(struct worker *w);
 void worker_lease_start(struct worker *w);

@@ -99,11 +99,10 @@ int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, con
     return statement;
 }
 
-int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit, bool high) {
+int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit) {
     int statement = LEDGER_ADD(tx, take);
     hx_pg_texts(tx, types, type_count);
     hx_pg_int4(tx, limit);
-    hx_pg_bool(tx, high);
     return statement;
 }
 

@@ -86,9 +86,10 @@ struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement,
 int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t backend_pid);
 void hx_ledger_read_asked(const struct hx_pg_tx *tx, int statement, bool *ret_alive, bool *ret_committed);
 int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker);
-int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, const char *reason); /* "no_handler" */
-/* Due waiting rows of these types, reserved for 10 s. Rows: candidates for a claim. */
-int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit, bool high);
+/* reason: "no_handler", "limited", "busy" (no slot became free). Ids in any order. */
+int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, const char *reason);
+/* Up to `limit` due waiting rows of these types, reserved for 10 s. Rows: candidates for a claim. */
+int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit);
 struct hx_candidate {
     struct hx_uuid id;
     const char *type;

@@ -155,7 +155,7 @@ create table waiting (
     priority  integer not null default 0,
     due       timestamptz not null,
     reason    varchar(20) not null check (reason in ('delayed', 'snoozed', 'retry', 'released', 'redriven', 'paused', 'limited',
-                                                     'no_handler', 'migrated', 'sql', 'clock', 'swept')),
+                                                     'no_handler', 'busy', 'migrated', 'sql', 'clock', 'swept')),
     announced boolean not null default true,
     since     timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);

@@ -306,9 +306,9 @@ def test_a_paused_type_is_parked_behind_its_claim(ledger):
     worker.commit()
     assert again.result() == []
     assert (ledger.status(id), ledger.reasons(id)) == ("queued", ["paused"])
-    assert worker.run(("take", ["plain"], 10, False)) == []
+    assert worker.run(("take", ["plain"], 10)) == []
     ledger.client.transaction(("pause", "plain", False))
-    assert worker.run(("take", ["plain"], 10, False)) == [{"job_id": id, "type": "plain", "priority": 0}]
+    assert worker.run(("take", ["plain"], 10)) == [{"job_id": id, "type": "plain", "priority": 0}]
     assert ids_of(worker.transaction(*worker.claim([id]))) == [id]
 
 
@@ -467,21 +467,21 @@ def test_stages_and_the_end_stay_in_order(ledger):
 def test_two_takes_share(ledger):
     one, two = ledger.worker(), ledger.worker()
     ids = ledger.waiting(4)
-    first = one.begin(("take", ["plain"], 2, False))
-    second = two.start(("take", ["plain"], 10, False))
+    first = one.begin(("take", ["plain"], 2))
+    second = two.start(("take", ["plain"], 10))
     assert not second.is_blocked()
     one.commit()
     taken = [row["job_id"] for row in first] + [row["job_id"] for row in second.result()]
     assert sorted(taken) == ids
-    assert one.run(("take", ["plain"], 10, False)) == []  # reserved
+    assert one.run(("take", ["plain"], 10)) == []  # reserved
     assert ids_of(one.transaction(*one.claim(ids))) == ids
 
 
 def test_two_takes_of_failed_jobs(ledger):
     one, two = ledger.worker(), ledger.worker()
     ids = ledger.failed(4)
-    one.begin(("take", ["plain"], 10, False))
-    assert two.run(("take", ["plain"], 10, False)) == []
+    one.begin(("take", ["plain"], 10))
+    assert two.run(("take", ["plain"], 10)) == []
     one.commit()
     assert all(ledger.transitions(id) == ["queued", "running", "failed", "queued"] for id in ids)
 
@@ -490,7 +490,7 @@ def test_two_takes_of_failed_jobs(ledger):
 @pytest.mark.parametrize("undone", [False, True])
 def test_take_and_due_of_one_failed_job(ledger, first, second, undone):
     (id,), one, two = ledger.failed(), ledger.session(), ledger.session()
-    step = {"take": ("take", ["plain"], 10, False), "due": ("due", 10)}
+    step = {"take": ("take", ["plain"], 10), "due": ("due", 10)}
     one.begin(step[first])
     late = two.start_transaction(step[second])
     assert not late.is_blocked()  # SKIP LOCKED
@@ -504,7 +504,7 @@ def test_a_take_behind_an_update_it_did_not_see(ledger):
     """The take's snapshot has the job as failed; by the time it gets to the row, somebody has queued it."""
     (id,), taker, retrier = ledger.failed(announced=True), ledger.session(), ledger.session()
     retrier.begin(retry([id])[0])
-    taken = taker.start_transaction(("take", ["plain"], 10, False))
+    taken = taker.start_transaction(("take", ["plain"], 10))
     taken.is_blocked()
     retrier.commit()
     taken.result()
@@ -513,7 +513,7 @@ def test_a_take_behind_an_update_it_did_not_see(ledger):
 
 def test_a_cancellation_behind_a_take(ledger):
     (id,), taker, canceler = ledger.failed(), ledger.session(), ledger.session()
-    taker.begin(("take", ["plain"], 10, False))
+    taker.begin(("take", ["plain"], 10))
     canceled = canceler.start_transaction(*cancel([id]))
     assert canceled.is_blocked()
     taker.commit()
@@ -526,7 +526,7 @@ def test_a_cancellation_behind_a_take(ledger):
 def test_a_take_behind_a_cancellation(ledger):
     (id,), taker, canceler = ledger.failed(), ledger.session(), ledger.session()
     canceler.begin(*cancel([id]))
-    assert taker.run(("take", ["plain"], 10, False)) == []
+    assert taker.run(("take", ["plain"], 10)) == []
     canceler.commit()
     assert (ledger.status(id), ledger.reasons(id)) == ("canceled", [])
 
@@ -545,7 +545,7 @@ def test_a_take_between_the_two_statements_of_a_cancellation(ledger):
     (id,), taker, canceler = ledger.failed(), ledger.session(), ledger.session()
     steps = cancel([id])
     canceler.begin(steps[0])
-    taken = taker.start_transaction(("take", ["plain"], 10, False))
+    taken = taker.start_transaction(("take", ["plain"], 10))
     assert taken.is_blocked()
     try:
         canceler.run(steps[1])
@@ -556,16 +556,16 @@ def test_a_take_between_the_two_statements_of_a_cancellation(ledger):
     try:
         taken.result()
     except psycopg2.errors.DeadlockDetected:
-        again_after_deadlock(taker, [("take", ["plain"], 10, False)])
+        again_after_deadlock(taker, [("take", ["plain"], 10)])
     assert (ledger.status(id), ledger.reasons(id)) == ("canceled", [])
 
 
 def test_a_reserved_job_is_free_again_when_nobody_claims_it(ledger):
     (id,), worker = ledger.waiting(), ledger.worker()
-    assert len(worker.run(("take", ["plain"], 10, False))) == 1
-    assert worker.run(("take", ["plain"], 10, False)) == []
+    assert len(worker.run(("take", ["plain"], 10))) == 1
+    assert worker.run(("take", ["plain"], 10)) == []
     ledger.sql("update waiting set due = due - interval '11 s'")
-    assert len(worker.run(("take", ["plain"], 10, False))) == 1
+    assert len(worker.run(("take", ["plain"], 10))) == 1
     assert ids_of(worker.transaction(*worker.claim([id]))) == [id]
 
 
@@ -646,7 +646,7 @@ def test_heimdex_submit_that_commits_behind_the_sweep(ledger):
     caller.commit()
     assert row["id"] < ledger.database.one("select position from sweep")
     assert ledger.reasons(row["id"]) == ["sql"]
-    assert row["id"] in [taken["job_id"] for taken in worker.run(("take", ["plain"], 10, False))]
+    assert row["id"] in [taken["job_id"] for taken in worker.run(("take", ["plain"], 10))]
     assert ids_of(worker.transaction(*worker.claim([row["id"]]))) == [row["id"]]
 
 
@@ -837,7 +837,7 @@ def test_retry_and_cancel(ledger):
 
 def test_retry_of_a_failed_job_and_take(ledger):
     (id,), retrier, taker = ledger.failed(), ledger.session(), ledger.session()
-    taker.begin(("take", ["plain"], 10, False))
+    taker.begin(("take", ["plain"], 10))
     late = retrier.start_transaction(*retry([id]))
     assert late.is_blocked()
     taker.commit()
@@ -921,7 +921,7 @@ def test_a_duplicate_does_not_run_a_job_before_its_time(ledger):
     worker.transaction(*worker.claim([plain]))
     ledger.client.transaction(("pause", "plain", False))
     assert worker.transaction(*worker.claim([plain])) == []
-    assert worker.run(("take", ["plain", "limited"], 10, False)) == []
+    assert worker.run(("take", ["plain", "limited"], 10)) == []
     ledger.now_due()
     assert ids_of(worker.transaction(*worker.claim([plain]))) == [plain]
     assert ids_of(worker.transaction(*worker.claim_limited([limited]))) == [limited]
@@ -945,9 +945,9 @@ def test_a_limit_over_two_workers(ledger):
     one.commit()
     assert permits(ledger) == (2, 2)
     assert sorted(ledger.reasons(id) for id in ids) == [[]] * 2 + [["limited"]] * 3
-    assert one.run(("take", ["limited"], 10, False)) == []  # no permit, so nothing to take
+    assert one.run(("take", ["limited"], 10)) == []  # no permit, so nothing to take
     one.transaction(*one.complete(first))
-    assert len(one.run(("take", ["limited"], 10, False))) == 1
+    assert len(one.run(("take", ["limited"], 10))) == 1
     assert len(two.transaction(*two.claim_limited(ids))) == 1
     assert permits(ledger) == (2, 2)
 
@@ -1048,7 +1048,7 @@ def test_everything_at_once(ledger):
         dice, session = random.Random(seed), ledger.session()
         for _ in range(rounds):
             some = dice.sample(ids, 4)
-            attempt(session, dice.choice([cancel(some), retry(some), [("due", 5)], [SWEEP], [PEEK], [("take", ["plain"], 4, False)],
+            attempt(session, dice.choice([cancel(some), retry(some), [("due", 5)], [SWEEP], [PEEK], [("take", ["plain"], 4)],
                                           [("fold", 50)], [("park", sorted(some), "no_handler")],
                                           reap(dice.choice(ledger_worker), no_evidence=dice.random() < 0.5)]))
 

@@ -121,7 +121,7 @@ def rows_read(plan):
 
 
 BOUNDED = [  # statement, arguments, rows that it may look at
-    ("take", ["'{common,rare}'", "50", "false"], 400),
+    ("take", ["'{common,rare}'", "50"], 400),
     ("due", ["50"], 400),
     ("sweep", ["0", "100"], 400),
     ("peek", ["0", "100", "heimdex_uuid_floor(now() - interval '1 min')"], 400),

@@ -1,18 +1,22 @@
 -- Work straight from PostgreSQL: due waiting rows of the types handled here, reserved for ten seconds so that two idle workers
--- don't claim the same ones. What had failed becomes queued. The claim that follows deletes the rows.
--- $1 types $2 how many $3 priority above 0 only, or the rest only
-with picked as materialized (
-    select w.job_id, w.type, w.priority
+-- don't claim the same ones. What had failed becomes queued. The claim that follows deletes the rows. Priorities above 0 go first, but
+-- a tenth is the rest's, so that it is never starved; the longest due first within a priority.
+-- $1 types $2 how many
+with found as materialized (
+    select w.job_id, w.type, w.priority, w.due, row_number() over (partition by w.priority > 0 order by w.priority desc, w.due) as place
       from unnest($1::varchar[]) as h (type)
       join job_type t on t.type = h.type and not t.paused
+     cross join (values (true), (false)) as band (high)
      cross join lateral (
            select w.job_id, w.type, w.priority, w.due from waiting w
-            where w.type = h.type and (w.priority > 0) = $3::bool and w.due <= (select clock_timestamp())
+            where w.type = h.type and (w.priority > 0) = band.high and w.due <= (select clock_timestamp())
             order by w.due
             limit case when t.concurrency is null then $2::int4
                        else least($2::int4, (select count(*) from permit p where p.type = h.type and p.job_id is null and p.n <= t.concurrency)) end
               for update skip locked) as w
-     order by w.priority desc, w.due
+), picked as materialized (
+    select job_id, type, priority from found
+     order by case when priority > 0 then 1 when $2::int4 > 1 and place <= ($2::int4 + 9) / 10 then 0 else 2 end, priority desc, due
      limit $2::int4
 ), reserved as (
     update waiting w set due = clock_timestamp() + interval '10 s', announced = true from picked p where w.job_id = p.job_id

@@ -108,7 +108,6 @@ struct statement {
     size_t n;
     char *type; /* or reason */
     int32_t number;
-    bool high;
     /* the answer */
     struct hx_uuid rows[JOBS_MAX];
     int row_count;
@@ -314,18 +313,18 @@ int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, in
     return last(tx);
 }
 
-int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit, bool high) {
-    assert_true(type_count > 0 && types[0]);
+int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit) {
+    assert_true(type_count > 0 && types[0] && limit > 0);
     struct statement *s = add(tx, TAKE, NULL, 0);
+    s->type = hx_strdup(types[0]);
     s->number = limit;
-    s->high = high;
     return last(tx);
 }
 
 struct hx_candidate hx_ledger_read_candidate(const struct hx_pg_tx *tx, int statement, int row) {
     assert_int_equal(tx->v[statement]->kind, TAKE);
     struct hx_uuid id = tx->v[statement]->rows[row];
-    return (struct hx_candidate){ .id = id, .type = job_of(&id)->type, .priority = tx->v[statement]->high };
+    return (struct hx_candidate){ .id = id, .type = job_of(&id)->type, .priority = job_of(&id)->priority };
 }
 
 int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, const char *reason) {

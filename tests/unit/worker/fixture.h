@@ -4,6 +4,7 @@
 #include "tests/unit/worker/fake_pg.h"
 
 #include "common/log.h"
+#include "worker/aside.h"
 #include "worker/flight.h"
 #include "worker/mock.h"
 
@@ -70,6 +71,7 @@ static inline int end(void **state) {
     w->leaving = true;
     hx_pg_free(&work_pg);
     hx_pg_free(&side_pg);
+    aside_free_all(w);
     while (w->runs)
         run_free(w->runs);
     backlog_free(w->backlog);

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -148,6 +149,31 @@ static void returning_to_an_empty_line(void **state) {
     backlog_free(b);
 }
 
+static void late_ones_come_out(void **state) {
+    (void)state;
+    struct backlog *b = backlog_new(&handlers);
+    for (int i = 0; i < 6; i++) {
+        struct candidate c = make(i % 2 ? A : B, i > 3, i);
+        c.since_boot_ms = i < 2 || i == 5 ? 1000 : 2000;
+        backlog_add(b, &c);
+    }
+    fill(b, MOCK, false, 10, 3);
+    struct candidate *late;
+    assert_int_equal(backlog_late(b, false, 1500, &late), 3);
+    bool seen[6] = { 0 };
+    for (int i = 0; i < 3; i++)
+        seen[number_of(&late[i])] = true;
+    assert_true(seen[0] && seen[1] && seen[5]);
+    free(late);
+    assert_int_equal(backlog_slotted(b), 3);
+    assert_int_equal(backlog_builtin(b), 3);
+    struct batch batch = pick(b, 0, 6);
+    assert_int_equal(batch.n, 3);
+    assert_int_equal(backlog_late(b, true, 1500, &late), 0);
+    free(late);
+    backlog_free(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_in_first_out),
@@ -158,6 +184,7 @@ int main(void) {
         cmocka_unit_test(handlers_share_the_slots),
         cmocka_unit_test(what_comes_back_is_first_again),
         cmocka_unit_test(returning_to_an_empty_line),
+        cmocka_unit_test(late_ones_come_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,45 +1,5 @@
 /* Records become candidates, and their offsets move on when each of their ids is done, never before the claim committed. */
-#include "tests/unit/worker/fixture.h"
-
-#include "lib/kafka/record.h"
-
-static struct hx_buf record_data[STORED_MAX];
-
-static int open_consumer(void **state) {
-    int r = begin(state);
-    struct hx_kafka_error error;
-    assert_int_equal(worker_consume(&worker, &error), 0);
-    assert_non_null(worker.consumer);
-    return r;
-}
-
-static int close_consumer(void **state) {
-    for (size_t i = 0; i < STORED_MAX; i++)
-        hx_buf_reset(&record_data[i]);
-    return end(state);
-}
-
-static struct hx_record *add_record(void) {
-    struct hx_record *r = &records[record_count];
-    struct hx_buf *data = &record_data[record_count];
-    *r = (struct hx_record){ .topic = "t", .partition = 1, .offset = (int64_t)record_count + 100 };
-    r->data = data->data;
-    r->size = data->len;
-    record_count++;
-    return r;
-}
-
-/* A record of the jobs first to last, at offset 100, 101 and so on. */
-static void publish(unsigned first, unsigned final, const char *type) {
-    struct hx_uuid ids[64];
-    size_t n = 0;
-    for (unsigned k = first; k <= final; k++) {
-        add_job(k, type);
-        ids[n++] = id_of(k);
-    }
-    assert_int_equal(hx_announcement_encode(&record_data[record_count], type, ids, n), 0);
-    add_record();
-}
+#include "tests/unit/worker/records.h"
 
 static void offsets_are_stored_after_the_commit(void **state) {
     (void)state;

@@ -34,14 +34,18 @@ static void check_submitted(struct hx_pg_tx *tx) {
 }
 
 static void take_due(struct hx_pg_tx *tx) {
-    int left = tx->v[0]->number;
-    for (unsigned n = 1; n <= JOBS && left; n++) {
-        struct hx_uuid id = id_of(n);
-        if (jobs[n].status != HX_FAILED && jobs[n].status != HX_QUEUED)
-            continue;
-        jobs[n].status = HX_QUEUED;
-        add_row(tx->v[1], &id);
-        left--;
+    for (size_t i = 0; i < tx->n; i++) {
+        struct statement *s = tx->v[i];
+        int left = s->number;
+        for (unsigned n = 1; n <= JOBS && left; n++) {
+            struct hx_uuid id = id_of(n);
+            bool builtin = hx_streq(jobs[n].type, MOCK);
+            if ((jobs[n].status != HX_FAILED && jobs[n].status != HX_QUEUED) || builtin != hx_streq(s->type, MOCK))
+                continue;
+            jobs[n].status = HX_QUEUED;
+            add_row(s, &id);
+            left--;
+        }
     }
     answer(tx);
 }

@@ -247,9 +247,9 @@ static void a_lowered_limit_holds(void **state) {
 
 /* --- straight from PostgreSQL --- */
 
-static const struct got *take(int32_t limit, bool high) {
+static const struct got *take(int32_t limit) {
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    return run(tx, hx_ledger_take(tx, TYPES, 2, limit, high));
+    return run(tx, hx_ledger_take(tx, TYPES, 2, limit));
 }
 
 static void take_reserves_what_is_due(void **state) {
@@ -262,33 +262,83 @@ static void take_reserves_what_is_due(void **state) {
     run(tx, hx_ledger_park(tx, ids, 3, "no_handler"));
     sql("update waiting set due = now() + interval '1 h' where job_id = %s", q(&ids[2]));
 
-    assert_int_equal(take(1, false)->rows, 1);
-    const struct got *g = take(10, false);
+    assert_int_equal(take(1)->rows, 1);
+    const struct got *g = take(10);
     assert_int_equal(g->rows, 1); /* the other one; the first is reserved */
     assert_string_equal(g->value[0][1].text, "a");
-    assert_int_equal(take(10, false)->rows, 0);
+    assert_int_equal(take(10)->rows, 0);
     assert_value("2",
                  "select count(*) from waiting where due between now() + interval '8 s' and now() + interval '11 s'");
     int32_t worker = put_worker();
     assert_int_equal(claim(worker, ids, 2), 2);
 }
 
-static void take_keeps_to_its_band(void **state) {
+/* Ten due jobs, the last `high` of them with a priority, all parked. */
+static void put_bands(struct hx_uuid ids[10], int high) {
+    struct hx_new_job made[10];
+    for (int i = 0; i < 10; i++) {
+        made[i] = new_job("a");
+        made[i].priority = i >= 10 - high ? i : 0;
+        ids[i] = made[i].id;
+    }
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    run(tx, hx_ledger_submit(tx, made, 10));
+    tx = hx_pg_tx_new("test");
+    run(tx, hx_ledger_park(tx, ids, 10, "busy"));
+}
+
+static int of_priority(const struct got *g) {
+    int n = 0;
+    for (int row = 0; row < g->rows; row++)
+        n += g->value[row][2].number > 0;
+    return n;
+}
+
+static void take_prefers_priorities_but_for_a_tenth(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
     put_type("a", INT32_MIN, false);
-    struct hx_new_job made[] = { new_job("a"), new_job("a") };
-    made[1].priority = 8;
-    const struct hx_uuid ids[] = { made[0].id, made[1].id };
-    struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    run(tx, hx_ledger_submit(tx, made, 2));
-    tx = hx_pg_tx_new("test");
-    run(tx, hx_ledger_park(tx, ids, 2, "no_handler"));
-    const struct got *g = take(10, true);
+    struct hx_uuid ids[10];
+    put_bands(ids, 8);
+    const struct got *g = take(1);
     assert_int_equal(g->rows, 1);
-    assert_memory_equal(&g->value[0][0].id, &ids[1], 16);
-    assert_int_equal(g->value[0][2].number, 8);
-    assert_memory_equal(&take(10, false)->value[0][0].id, &ids[0], 16);
+    assert_int_equal(of_priority(g), 1);
+    g = take(5);
+    assert_int_equal(g->rows, 5);
+    assert_int_equal(of_priority(g), 4);
+    g = take(5);
+    assert_int_equal(g->rows, 4);
+    assert_int_equal(of_priority(g), 3);
+}
+
+static void take_fills_up_from_below(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    put_type("a", INT32_MIN, false);
+    struct hx_uuid ids[10];
+    put_bands(ids, 2);
+    const struct got *g = take(6);
+    assert_int_equal(g->rows, 6);
+    assert_int_equal(of_priority(g), 2);
+}
+
+/* Reserved and not started: free again at once, for whoever has a slot. But not before its time. */
+static void parking_as_busy_ends_a_reservation(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    put_type("a", INT32_MIN, false);
+    struct hx_uuid ids[2];
+    put_jobs(ids, 2, "a");
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    run(tx, hx_ledger_park(tx, ids, 2, "busy"));
+    assert_int_equal(take(10)->rows, 2);
+    assert_int_equal(take(10)->rows, 0);
+    sql("update waiting set due = now() + interval '1 h', announced = false where job_id = %s", q(&ids[1]));
+    tx = hx_pg_tx_new("test");
+    run(tx, hx_ledger_park(tx, ids, 2, "busy"));
+    const struct got *g = take(10);
+    assert_int_equal(g->rows, 1);
+    assert_memory_equal(&g->value[0][0].id, &ids[0], 16);
 }
 
 static void candidate_cb(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
@@ -309,7 +359,7 @@ static void take_wakes_what_had_failed(void **state) {
             .id = id, .fence = 1, .status = HX_FAILED, .code = "e", .delay_ms = 0, .reason = "retry" },
         1);
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    hx_ledger_take(tx, TYPES, 2, 10, false);
+    hx_ledger_take(tx, TYPES, 2, 10);
     struct hx_uuid taken = { 0 };
     assert_int_equal(hx_pg_run(ledger.pg, tx, 0, candidate_cb, &taken, NULL), HX_PG_OK);
     assert_memory_equal(&taken, &id, 16);
@@ -331,7 +381,7 @@ static void take_leaves_paused_and_limited_types(void **state) {
     run(tx, hx_ledger_park(tx, &b, 1, "no_handler"));
     assert_value("paused", "select reason from waiting");
     assert_int_equal(claim_limited(worker, a, 2), 1);
-    assert_int_equal(take(10, false)->rows, 0);
+    assert_int_equal(take(10)->rows, 0);
 }
 
 LEDGER_MAIN(LEDGER_TEST(a_claim_brings_all_that_a_run_needs), LEDGER_TEST(who_comes_second_gets_nothing),
@@ -340,5 +390,6 @@ LEDGER_MAIN(LEDGER_TEST(a_claim_brings_all_that_a_run_needs), LEDGER_TEST(who_co
             LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token), LEDGER_TEST(the_answer_is_decoded),
             LEDGER_TEST(as_many_run_as_there_are_permits), LEDGER_TEST(a_paused_type_gives_no_permit),
             LEDGER_TEST(a_lowered_limit_holds), LEDGER_TEST(take_reserves_what_is_due),
-            LEDGER_TEST(take_keeps_to_its_band), LEDGER_TEST(take_wakes_what_had_failed),
+            LEDGER_TEST(take_prefers_priorities_but_for_a_tenth), LEDGER_TEST(take_fills_up_from_below),
+            LEDGER_TEST(parking_as_busy_ends_a_reservation), LEDGER_TEST(take_wakes_what_had_failed),
             LEDGER_TEST(take_leaves_paused_and_limited_types))

@@ -7,19 +7,22 @@ int hx_ledger_due(struct hx_pg_tx *tx, int32_t limit) {
     return statement;
 }
 
-int hx_ledger_sweep(struct hx_pg_tx *tx, int64_t behind_ms, int32_t limit) {
+static int walk(struct hx_pg_tx *tx, int64_t behind_ms, int32_t limit, const struct hx_uuid *from, bool move) {
     int statement = LEDGER_ADD(tx, sweep);
     hx_pg_int8(tx, behind_ms);
     hx_pg_int4(tx, limit);
+    hx_pg_uuid(tx, from);
+    hx_pg_bool(tx, move);
     return statement;
 }
 
+int hx_ledger_sweep(struct hx_pg_tx *tx, int64_t behind_ms, int32_t limit) {
+    static const struct hx_uuid position = { 0 };
+    return walk(tx, behind_ms, limit, &position, true);
+}
+
 int hx_ledger_peek(struct hx_pg_tx *tx, int64_t behind_ms, int32_t limit, const struct hx_uuid *from) {
-    int statement = LEDGER_ADD(tx, peek);
-    hx_pg_int8(tx, behind_ms);
-    hx_pg_int4(tx, limit);
-    hx_pg_uuid(tx, from);
-    return statement;
+    return walk(tx, behind_ms, limit, from, false);
 }
 
 struct hx_swept hx_ledger_read_swept(const struct hx_pg_tx *tx, int statement) {

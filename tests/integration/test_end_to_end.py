@@ -90,7 +90,7 @@ def test_nothing_is_lost(fleet, jobs, kafka, prefix, migrated, logging_handler, 
     # The lost ones are the sweep's, two minutes later. Not to wait for that, a statement of its kind is run sooner.
     until(lambda: open_jobs(False) == 0, 60, "all jobs terminal, or lost with their topic")
     lost, session = open_jobs(True), Session(migrated)
-    session.transaction(("peek", 10_000, 100_000, "00000000-0000-0000-0000-000000000000"))
+    session.transaction(("sweep", 10_000, 100_000, "00000000-0000-0000-0000-000000000000", False))
     session.close()
     until(lambda: open_jobs(True) + open_jobs(False) == 0, 30, "all jobs terminal")
     seconds = time.monotonic() - began

@@ -237,7 +237,8 @@ def test_a_claim_behind_a_cancellation_takes_nothing(ledger, where):
 
 # --- claim / sweep, claim / park ---
 
-SWEEP, PEEK = ("sweep", -60_000, 100), ("peek", -60_000, 100, "00000000-0000-0000-0000-000000000000")
+START = "00000000-0000-0000-0000-000000000000"
+SWEEP, PEEK = ("sweep", -60_000, 100, START, True), ("sweep", -60_000, 100, START, False)
 PARK = {"sweep": lambda ids: SWEEP, "peek": lambda ids: PEEK, "no handler": lambda ids: ("park", ids, "no_handler"),
         "limited": lambda ids: ("park", ids, "limited")}
 
@@ -285,8 +286,7 @@ def test_unwaiting_in_a_statement_of_its_own_matters(ledger, parking):
 
 
 @pytest.mark.unchecked
-@pytest.mark.parametrize("statement, lock", [("sweep", "order by j.id for update of j"), ("peek", "order by j.id for update of j"),
-                                             ("park", "order by j.id for update")])
+@pytest.mark.parametrize("statement, lock", [("sweep", "order by j.id for update of j"), ("park", "order by j.id for update")])
 def test_locking_what_is_parked_matters(ledger, statement, lock):
     careless = mutated(statement, lock, "order by j.id")
     worker, (id,) = ledger.worker(), ledger.jobs()
@@ -691,7 +691,7 @@ def test_the_sweep_and_what_waits_again(ledger, how):
     worker.commit()
     swept.result()
     worker.transaction(*getattr(worker, how)([rows[ids[1]]], claims=token))
-    ledger.client.run(("peek", -60_000, 100, "00000000-0000-0000-0000-000000000000"))
+    ledger.client.run(PEEK)
     assert [len(ledger.reasons(id)) for id in ids] == [1, 1]
 
 
@@ -849,11 +849,11 @@ def test_retry_of_a_failed_job_and_take(ledger):
 
 def test_two_sweeps(ledger):
     one, two, ids = ledger.session(), ledger.session(), ledger.jobs(3)
-    assert one.begin(("sweep", -60_000, 2))[0]["walked"] == 2
-    late = two.start_transaction(("sweep", -60_000, 2))
+    assert one.begin(("sweep", -60_000, 2, START, True))[0]["walked"] == 2
+    late = two.start_transaction(("sweep", -60_000, 2, START, True))
     assert not late.is_blocked() and late.result() == [{"walked": 0, "swept": 0, "last": None}]
     one.commit()
-    assert two.transaction(("sweep", -60_000, 2)) == [{"walked": 1, "swept": 1, "last": ids[2]}]
+    assert two.transaction(("sweep", -60_000, 2, START, True)) == [{"walked": 1, "swept": 1, "last": ids[2]}]
     assert [ledger.reasons(id) for id in ids] == [["swept"]] * 3
 
 
@@ -861,9 +861,9 @@ def test_a_sweep_and_a_peek(ledger):
     one, two, ids = ledger.session(), ledger.session(), ledger.jobs(2)
     one.begin(PEEK)
     late = two.start_transaction(SWEEP)
-    assert late.is_blocked()
+    assert not late.is_blocked() and late.result() == [{"walked": 0, "swept": 0, "last": None}]
     one.commit()
-    assert late.result()[0]["walked"] == 2
+    assert two.transaction(SWEEP) == [{"walked": 2, "swept": 0, "last": ids[1]}]
     assert [ledger.reasons(id) for id in ids] == [["swept"]] * 2
 
 

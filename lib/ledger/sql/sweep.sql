@@ -1,9 +1,11 @@
 -- Walks fresh ids once, in key order, up to a moment behind now: what is still queued gets a waiting row. One sweeper at a time
 -- (the row is locked); the position moves with the rows it makes, in one transaction. The moment must lie further behind than
 -- clocks and transactions are late: what comes in behind the position has a waiting row from the start.
--- $1 how far behind now, in ms $2 how many ids at most
+-- A look ahead, while Kafka is silent, is the same for younger ids and doesn't move the position, because ids of slower clocks may still
+-- come in behind it.
+-- $1 how far behind now, in ms $2 how many ids at most $3 from where, if that is ahead of the position $4 move the position
 with place as materialized (
-    select position from sweep for update skip locked
+    select greatest(position, $3::uuid) as position from sweep for update skip locked
 ), walked as materialized (
     select j.id, j.type, j.priority, j.status from job j
      where j.id > (select position from place)
@@ -20,7 +22,7 @@ with place as materialized (
     on conflict do nothing
     returning job_id
 ), moved as (
-    update sweep set position = w.id from (select id from walked order by id desc limit 1) as w
+    update sweep set position = w.id from (select id from walked order by id desc limit 1) as w where $4::bool
 )
 select (select count(*) from walked) as walked, (select count(*) from left_behind) as swept,
        (select id from walked order by id desc limit 1) as last

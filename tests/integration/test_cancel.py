@@ -1,0 +1,60 @@
+"""Operators stop jobs, and run them again: cancel, retry, redrive."""
+import time
+
+import pytest
+
+from support.handlers import TERM_DEAF, alive, pids_in, sh
+from support.wait import until
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_cancel_what_runs(fleet, jobs, tmp_path):
+    pids = tmp_path / "pids"
+    fleet(workers=1, handlers=[sh("long", f"echo $$ >{pids}; sleep 1000 & echo $! >>{pids}; wait"), sh("other", "sleep 1")])
+    id, other, mock = jobs.submit("long"), jobs.submit("other"), jobs.submit("mock_process", {"duration_ms": 60_000})
+    jobs.wait([id, other, mock], "running")
+    until(lambda: len(pids_in(pids)) == 2, what="the handler runs")
+    began = time.monotonic()
+    jobs.ctl("cancel", id, mock)
+    jobs.wait([id, mock])
+    assert time.monotonic() - began < 3
+    assert {jobs.status(id), jobs.status(mock)} == {"canceled"}
+    assert not any(alive(pid) for pid in pids_in(pids))
+    jobs.wait(other)
+    assert jobs.status(other) == "succeeded"
+
+
+@pytest.mark.quick
+def test_cancel_and_retry_of_what_will_not_stop(fleet, jobs, tmp_path):
+    pids = tmp_path / "pids"
+    fleet(workers=1, handlers=[sh("deaf", TERM_DEAF.format(pids=pids))], jobs={"kill_grace": "1500ms"})
+    id = jobs.submit("deaf")
+    until(lambda: len(pids_in(pids)) == 2, what="the handler runs")
+    jobs.ctl("cancel", id)
+    assert jobs.ctl("retry", id, check=False).returncode == 75
+    jobs.wait(id)
+    assert jobs.status(id) == "canceled" and not any(alive(pid) for pid in pids_in(pids))
+    assert jobs.ctl("retry", id).returncode == 0
+    jobs.wait(id, "running")
+    jobs.ctl("cancel", id)
+    jobs.wait(id)
+    assert jobs.path(id) == ["queued", "running", "canceled", "queued", "running", "canceled"]
+
+
+@pytest.mark.quick
+def test_retry_and_redrive(fleet, jobs, tmp_path):
+    switch = tmp_path / "mended"
+    fleet(workers=1, handlers=[sh("breakable", f"[ -e {switch} ]", max_attempts=1)])
+    ids = jobs.batch([{"type": "breakable"}] * 3)
+    jobs.wait(ids)
+    assert {jobs.status(id) for id in ids} == {"dead_letter"}
+    assert jobs.ctl("cancel", "00000000-0000-7000-8000-000000000001", check=False).returncode == 1
+    switch.touch()
+    jobs.ctl("retry", ids[0])
+    jobs.wait(ids[0], "succeeded")
+    jobs.ctl("redrive", "--type", "breakable", "--error", "exit_1")
+    jobs.wait(ids, "succeeded")
+    row = jobs.row(ids[0])
+    assert (row["attempt"], row["max_attempts"]) == (2, 2)
+    assert jobs.path(ids[1]) == ["queued", "running", "dead_letter", "queued", "running", "succeeded"]

@@ -1,0 +1,150 @@
+"""Workers and supervisors die or drain while their jobs run. Two instances against one database; each test ends with the checker."""
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from checker import handler_log as runs_of
+from support.handlers import QUICK_RETRIES, TERM_DEAF, alive, pids_in, sh
+from support.wait import until
+
+
+def release_events(jobs, id):
+    return [detail for prev, _, detail in jobs.events(id) if prev == "running" and "run" in detail]
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_a_worker_is_killed(fleet, jobs, logging_handler, handler_log, kafka, prefix):
+    """Its handlers die with it, and what they did runs again, with the evidence in its history."""
+    options = {"workers": 1, "handlers": [{"type": "logged", "exec": [logging_handler, handler_log], **QUICK_RETRIES}], "jobs": QUICK_RETRIES,
+               "worker": {"slots": 20}}
+    one, _ = fleet(**options), fleet(**options)
+    kafka.wait_for_group(prefix, 2)
+    ids = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 700}} for _ in range(20)])
+    jobs.wait(ids, "running")
+    until(lambda: len(runs_of.read(handler_log)[0]) == 20, what="all have started")
+    one.kill_worker()
+    jobs.wait(ids)
+    deaths = {id: release_events(jobs, id) for id in ids}
+    killed = [id for id in ids if deaths[id]]
+    assert 0 < len(killed) < 20 and {jobs.status(id) for id in ids} == {"succeeded"}
+    for id in killed:
+        detail, = deaths[id]
+        assert (detail["run"], detail["error"]["code"], detail["reason"]) == ("started", "SIGKILL", "worker died")
+        row = jobs.row(id)
+        assert (row["attempt"], row["crash_count"], row["last_error_code"]) == (2, 1, "SIGKILL")
+        assert jobs.path(id) == ["queued", "running", "failed", "queued", "running", "succeeded"]
+    runs, _ = runs_of.read(handler_log)
+    assert {id: len(runs[id]) for id in ids} == {id: 2 if id in killed else 1 for id in ids}
+    assert all(runs[id][0].end is None for id in killed)
+    fleet.check.update(acks=ids, finished=True, handler_log=handler_log)
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_a_crash_costs_its_mates_nothing(fleet, jobs):
+    """A batch of builtin jobs, and one of them takes the worker down: the others were claimed with it, and lose no attempt for what had
+    not started."""
+    fleet(workers=1, jobs=QUICK_RETRIES)
+    jobs.ctl("pause", "mock_process")
+    payloads = [{"fail": "crash", "fail_attempts": 1} if i == 20 else {} for i in range(200)]
+    ids = jobs.batch([{"type": "mock_process", "payload": payload} for payload in payloads])
+    jobs.ctl("resume", "mock_process")
+    jobs.wait(ids)
+    assert {jobs.status(id) for id in ids} == {"succeeded"}
+    poison = jobs.row(ids[20])
+    assert (poison["attempt"], poison["crash_count"], poison["last_error_code"]) == (2, 1, "SIGSEGV")
+    spared = Counter()
+    for id in ids[:20] + ids[21:]:
+        row, death = jobs.row(id), release_events(jobs, id)
+        run = death[0]["run"] if death else None
+        spared[run] += 1
+        assert row["crash_count"] == 0 and row["last_error_code"] is None
+        assert (row["attempt"], row["max_attempts"]) == ((2, 6) if run == "ended" else (1, 5)), run
+    assert spared["untouched"] > 0
+    fleet.check.update(acks=ids, finished=True)
+
+
+def test_a_poisonous_job_is_put_away(fleet, jobs):
+    fleet(workers=1, jobs={"max_crashes": 2, **QUICK_RETRIES}, supervisor={"restart_backoff_max": "200ms"})
+    patient = jobs.batch([{"type": "mock_process", "payload": {"fail": "crash"}, "max_attempts": 10}])[0]
+    brief = jobs.batch([{"type": "mock_process", "payload": {"fail": "crash"}, "max_attempts": 2}])[0]
+    jobs.wait([patient, brief], seconds=60)
+    row = jobs.row(patient)
+    assert (row["status"], row["crash_count"], row["last_error_code"]) == ("dead_letter", 3, "SIGSEGV")
+    assert "poison" in row["last_error_message"]
+    row = jobs.row(brief)
+    assert (row["status"], row["attempt"], row["last_error_code"]) == ("dead_letter", 2, "SIGSEGV")
+    healthy = jobs.batch([{"type": "mock_process"}] * 50)
+    jobs.wait(healthy, "succeeded")
+
+
+@pytest.mark.quick
+def test_a_drain_lets_jobs_finish(fleet, jobs, kafka, prefix, logging_handler, handler_log):
+    one = fleet(workers=2, handlers=[{"type": "logged", "exec": [logging_handler, handler_log]}], worker={"slots": 2})
+    kafka.wait_for_group(prefix, 2)  # or one worker has all of them
+    ids = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 800}} for _ in range(12)])
+    jobs.wait(ids, ("running", "queued"))
+    until(lambda: len(runs_of.read(handler_log)[0]) == 4, what="four run")
+    assert one.stop() == 0
+    statuses = Counter(jobs.status(id) for id in ids)
+    assert statuses["running"] == statuses["failed"] == 0 and statuses["succeeded"] >= 4
+    assert all(jobs.row(id)["attempt"] == (jobs.status(id) == "succeeded") for id in ids)
+    fleet.check.update(acks=ids, handler_log=handler_log, stopped=True)
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_a_drain_cuts_short_what_takes_too_long(fleet, jobs, tmp_path, migrated):
+    pids = tmp_path / "pids"
+    one = fleet(workers=1, handlers=[sh("long", f"echo $$ >{pids}; exec sleep 1000"), sh("deaf", TERM_DEAF.format(pids=tmp_path / "deaf"))],
+                supervisor={"drain_timeout": "500ms"}, jobs={"kill_grace": "500ms"})
+    ids = [jobs.submit("long"), jobs.submit("deaf"), jobs.submit("mock_process", {"duration_ms": 60_000})]
+    until(lambda: len(pids_in(pids)) == 1 and len(pids_in(tmp_path / "deaf")) == 2, what="they run")
+    jobs.wait(ids, "running")
+    began = time.monotonic()
+    assert one.stop() == 0
+    assert time.monotonic() - began < 4
+    assert [jobs.status(id) for id in ids] == ["queued"] * 3
+    assert not any(alive(pid) for pid in pids_in(pids) + pids_in(tmp_path / "deaf"))
+    for id in ids:
+        row = jobs.row(id)
+        assert (row["attempt"], row["max_attempts"]) == (1, 6)
+        assert jobs.events(id)[-1][2]["reason"] == "drain"
+    assert migrated.sql("select from worker where not dead") == []
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_the_supervisor_is_killed(fleet, jobs, logging_handler, handler_log):
+    """Workers and handlers die with it; the next one releases what they held, at once."""
+    one = fleet(workers=2, handlers=[{"type": "logged", "exec": [logging_handler, handler_log], **QUICK_RETRIES}], jobs=QUICK_RETRIES,
+                worker={"lease": "60s"})
+    ids = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 1500}} for _ in range(6)])
+    until(lambda: len(runs_of.read(handler_log)[0]) == 6, what="all run")
+    workers = one.worker_pids()
+    handlers = [run.pid for of_job in runs_of.read(handler_log)[0].values() for run in of_job]
+    one.kill()
+    until(lambda: not any(alive(pid) for pid in workers + handlers), 2, "nothing of it is left")
+    assert {jobs.status(id) for id in ids} == {"running"}
+    began = time.monotonic()
+    one.start()
+    jobs.wait(ids)
+    assert time.monotonic() - began < 15
+    assert {(jobs.status(id), jobs.row(id)["attempt"]) for id in ids} == {("succeeded", 2)}
+    fleet.check.update(acks=ids, finished=True, handler_log=handler_log)
+
+
+def test_a_worker_that_is_frozen_loses_its_jobs(fleet, jobs, logging_handler, handler_log):
+    """The supervisor kills it before its lease runs out, its handlers too, and only then do its jobs run elsewhere."""
+    options = {"workers": 1, "handlers": [{"type": "logged", "exec": [logging_handler, handler_log], **QUICK_RETRIES}], "jobs": QUICK_RETRIES,
+               "worker": {"lease": "4s"}}
+    one, _ = fleet(**options), fleet(**options)
+    ids = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 3000}} for _ in range(6)])
+    until(lambda: len(runs_of.read(handler_log)[0]) == 6, what="all run")
+    one.kill_worker(signo=signal.SIGSTOP)
+    jobs.wait(ids, seconds=40)
+    assert {jobs.status(id) for id in ids} == {"succeeded"}
+    fleet.check.update(acks=ids, finished=True, handler_log=handler_log)

@@ -1,0 +1,327 @@
+"""What happens when the end of a run meets another statement of the ledger (as test_isolation_claim.py)."""
+import uuid
+
+import pytest
+
+from support.ledger import PEEK, SWEEP, ids_of, ledger  # noqa: F401
+from support.statements import cancel, mutated, reap, retry
+
+pytestmark = pytest.mark.quick
+
+
+# --- complete / reap, complete / cancel, older fences ---
+
+def test_a_completion_before_the_release_stays(ledger):
+    worker, ids, reaper = ledger.worker(), ledger.jobs(2), ledger.session()
+    rows = worker.transaction(*worker.claim(ids))
+    first, token = [row for row in rows if row["id"] == ids[0]], worker.tokens()[0]
+    worker.begin(*worker.complete(first, claims=[]))
+    released = reaper.start_transaction(*reap(worker, started=rows))
+    assert released.is_blocked()
+    worker.commit()
+    assert released.result() == 1
+    assert ledger.status(*ids) == ["succeeded", "failed"]
+    assert ledger.transitions(ids[0]) == ["queued", "running", "succeeded"] and worker.tokens() == [] and token
+
+
+def test_a_completion_behind_the_release_is_refused(ledger):
+    worker, (id,), reaper = ledger.worker(), ledger.jobs(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    reaper.begin(*reap(worker, started=rows))
+    late = worker.start_transaction(*worker.complete(rows, claims=[]))
+    assert late.is_blocked()
+    reaper.commit()
+    assert late.result() == [] and ledger.status(id) == "failed"
+
+
+@pytest.mark.parametrize("how", ["complete", "bury", "fail", "snooze", "release", "tell"])
+def test_an_older_fence_changes_nothing(ledger, how):
+    """The job was taken from one worker and runs at another: whatever the first says is not heard."""
+    old, new, (id,) = ledger.worker(), ledger.worker(), ledger.jobs()
+    stale = old.transaction(*old.claim([id]))
+    ledger.client.transaction(*reap(old))
+    rows = new.transaction(*new.claim([id]))
+    assert (stale[0]["fence"], rows[0]["fence"]) == (1, 2)
+    before = ledger.sql("select xmin, j.* from job j")
+    said = old.transaction(*(old.tell(stale, "late") if how == "tell" else getattr(old, how)(stale, claims=[])))
+    assert said in ([], 0)
+    assert ledger.sql("select xmin, j.* from job j") == before
+    new.transaction(*new.complete(rows))
+    old.transaction(*old.complete(stale, claims=[]))
+    assert ledger.transitions(id) == ["queued", "running", "queued", "running", "succeeded"]
+
+
+def test_an_older_fence_behind_the_newer_one(ledger):
+    """While the new completion is on its way: the old one doesn't even wait."""
+    old, new, (id,) = ledger.worker(), ledger.worker(), ledger.jobs()
+    stale = old.transaction(*old.claim([id]))
+    ledger.client.transaction(*reap(old))
+    rows = new.transaction(*new.claim([id]))
+    new.begin(*new.complete(rows))
+    late = old.start_transaction(*old.complete(stale, claims=[]))
+    assert not late.is_blocked() and late.result() == []
+    new.commit()
+
+
+@pytest.mark.unchecked
+def test_the_fence_matters(ledger):
+    old, new = ledger.worker(texts={"complete": mutated("complete", "and j.fence = x.fence ", "")}), ledger.worker()
+    (id,) = ledger.jobs()
+    stale = old.transaction(*old.claim([id]))
+    ledger.client.transaction(*reap(old, started=stale))
+    ledger.client.run(("due", 10))
+    new.transaction(*new.claim([id]))
+    old.transaction(*old.complete(stale, claims=[]))
+    found = ledger.violations()
+    assert any(violation.startswith(f"I3 job {id}") and "speaks of attempt 1" in violation for violation in found), found
+
+
+def test_a_cancellation_behind_a_completion_comes_too_late(ledger):
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows = worker.transaction(*worker.claim([id]))
+    worker.begin(worker.complete(rows)[0])
+    canceled = ledger.session().start_transaction(*cancel([id]))
+    assert canceled.is_blocked()
+    worker.run(*worker.complete(rows)[1:])
+    worker.commit()
+    assert canceled.result() == [{"id": id, "was": "succeeded"}]
+    assert (ledger.status(id), ledger.sql("select * from signal")) == ("succeeded", [])
+
+
+def test_a_completion_behind_a_cancellation_answers_it(ledger):
+    worker, (id,), canceler = ledger.worker(), ledger.jobs(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    assert canceler.begin(*cancel([id])) == [{"id": id, "was": "running"}]
+    completed = worker.start_transaction(*worker.complete(rows, worker.tokens()))
+    assert completed.is_blocked()
+    canceler.commit()
+    assert ids_of(completed.result()) == [id]
+    assert (ledger.status(id), ledger.sql("select * from signal")) == ("succeeded", [])
+
+
+@pytest.mark.unchecked
+def test_answering_in_a_statement_of_its_own_matters(ledger):
+    careless = mutated("complete", ", counted as (", """, answered as (
+        delete from signal where job_id in (select id from done)
+    ), counted as (""")
+    worker, (id,), canceler = ledger.worker(texts={"complete": careless}), ledger.jobs(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    canceler.begin(*cancel([id]))
+    completed = worker.start_transaction(worker.complete(rows, claims=[])[0], ("claim_done", worker.tokens()))
+    assert completed.is_blocked()
+    canceler.commit()
+    completed.result()
+    assert f"I8 signal to worker {worker.id}: job {id} is succeeded" in ledger.violations()
+
+
+def test_a_cancellation_and_the_reap(ledger):
+    """The worker dies while a cancellation is being written: nobody is left to answer it, so the reaper does."""
+    worker, (id,), canceler, reaper = ledger.worker(), ledger.jobs(), ledger.session(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    canceler.begin(*cancel([id]))
+    reaped = reaper.start_transaction(*reap(worker, started=rows))
+    assert reaped.is_blocked()
+    canceler.commit()
+    reaped.result()
+    assert (ledger.status(id), ledger.reasons(id), ledger.sql("select * from signal")) == ("canceled", [], [])
+
+
+def test_a_reap_behind_a_cancellation(ledger):
+    worker, ids = ledger.worker(), ledger.jobs(3)
+    rows = {row["id"]: row for row in worker.transaction(*worker.claim(ids))}
+    ledger.client.transaction(*cancel(ids))
+    ledger.client.transaction(*reap(worker, started=[rows[ids[0]]], ended=[rows[ids[1]]]))
+    assert ledger.status(*ids) == ["canceled"] * 3
+    assert ledger.sql("select * from signal") == ledger.sql("select * from waiting") == []
+
+
+def test_a_cancellation_behind_the_reap(ledger):
+    worker, (id,), canceler, reaper = ledger.worker(), ledger.jobs(), ledger.session(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    reaper.begin(*reap(worker, started=rows))
+    canceled = canceler.start_transaction(*cancel([id]))
+    assert canceled.is_blocked()
+    reaper.commit()
+    assert canceled.result() == [{"id": id, "was": "failed"}]
+    assert (ledger.status(id), ledger.reasons(id), ledger.sql("select * from signal")) == ("canceled", [], [])
+
+
+def test_stages_and_the_end_stay_in_order(ledger):
+    """A note that somebody writes while the completion is on its way gets a time behind it or before it, never its own."""
+    worker, (id,), reader = ledger.worker(), ledger.jobs(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    worker.begin(*worker.tell(rows, "extracting"), *worker.complete(rows))
+    noted = reader.start_transaction(("log_event", id, {"note": "seen"}))
+    assert noted.is_blocked()
+    worker.commit()
+    noted.result()
+    assert [row[0] for row in ledger.sql("select next_status::text from job_event where job_id = %s order by ts, id", id)] == [
+        "queued", "running", "running", "succeeded", "succeeded"]
+
+
+# --- settle, release ---
+
+@pytest.mark.parametrize("how", ["fail", "snooze", "release"])
+def test_the_sweep_and_what_waits_again(ledger, how):
+    """One waiting row, whichever comes first."""
+    worker, ids, sweeper = ledger.worker(), ledger.jobs(2), ledger.session()
+    rows = {row["id"]: row for row in worker.transaction(*worker.claim(ids))}
+    token = worker.tokens()
+    worker.begin(*getattr(worker, how)([rows[ids[0]]], claims=[]))
+    swept = sweeper.start_transaction(SWEEP)
+    assert not swept.is_blocked()
+    worker.commit()
+    swept.result()
+    worker.transaction(*getattr(worker, how)([rows[ids[1]]], claims=token))
+    ledger.client.run(PEEK)
+    assert [len(ledger.reasons(id)) for id in ids] == [1, 1]
+
+
+def test_what_is_settled_again_waits_once(ledger):
+    """Its row of an earlier wait is gone by then, or replaced."""
+    worker, (id,) = ledger.worker(), ledger.waiting()
+    worker.transaction(*worker.snooze(worker.transaction(*worker.claim([id])), 3_600_000))
+    assert ledger.reasons(id) == ["snoozed"]
+    ledger.now_due()
+    worker.transaction(*worker.fail(worker.transaction(*worker.claim([id])), 3_600_000))
+    assert ledger.reasons(id) == ["retry"]
+
+
+@pytest.mark.parametrize("how", ["complete", "bury", "fail", "snooze", "release"])
+def test_a_repeated_outcome_changes_nothing(ledger, how):
+    """The connection broke in the commit, the commit had happened, and the worker sends it again."""
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows, tokens = worker.transaction(*worker.claim([id])), worker.tokens()
+    steps = getattr(worker, how)(rows, claims=tokens)
+    assert ids_of(worker.transaction(*steps)) == [id]
+    before = ledger.sql("select xmin, j.* from job j"), ledger.sql("select * from waiting"), ledger.sql("select count(*) from outbox")
+    assert worker.transaction(*steps) == []
+    assert before == (ledger.sql("select xmin, j.* from job j"), ledger.sql("select * from waiting"), ledger.sql("select count(*) from outbox"))
+
+
+def test_a_repeated_outcome_behind_the_release(ledger):
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows, tokens = worker.transaction(*worker.claim([id])), worker.tokens()
+    worker.transaction(*worker.complete(rows, tokens))
+    ledger.client.transaction(*reap(worker, started=rows))
+    assert worker.transaction(*worker.complete(rows, tokens)) == [] and ledger.status(id) == "succeeded"
+
+
+def test_a_repeated_reap_changes_nothing(ledger):
+    worker, ids = ledger.worker(), ledger.jobs(3)
+    rows = {row["id"]: row for row in worker.transaction(*worker.claim(ids))}
+    steps = reap(worker, started=[rows[ids[0]]], ended=[rows[ids[1]]])
+    ledger.client.transaction(*steps)
+    before = ledger.sql("select xmin, j.* from job j order by id")
+    ledger.client.transaction(*steps)
+    assert ledger.sql("select xmin, j.* from job j order by id") == before
+    assert ledger.sql("select status::text, attempt, max_attempts, crash_count from job order by id") == [
+        ("failed", 1, 3, 1), ("queued", 1, 4, 0), ("queued", 0, 3, 0)]
+
+
+def test_two_reaps_at_once(ledger):
+    worker, ids = ledger.worker(), ledger.jobs(2)
+    rows = worker.transaction(*worker.claim(ids))
+    one, two = ledger.session(), ledger.session()
+    one.begin(*reap(worker, started=rows))
+    late = two.start_transaction(*reap(worker, no_evidence=True))
+    assert late.is_blocked()
+    one.commit()
+    late.result()
+    assert ledger.sql("select distinct attempt, crash_count from job") == [(1, 1)]
+
+
+def test_a_release_does_not_touch_what_another_worker_has(ledger):
+    """The job was given back, and somebody else runs it, while the first worker's claim row still names it."""
+    old, new, ids = ledger.worker(), ledger.worker(), ledger.jobs(2)
+    rows = {row["id"]: row for row in old.transaction(*old.claim(ids))}
+    old.transaction(*old.snooze([rows[ids[0]]], claims=[]))
+    ledger.now_due()
+    running = new.transaction(*new.claim([ids[0]]))
+    ledger.client.transaction(*reap(old, no_evidence=True))
+    assert ledger.status(*ids) == ["running", "failed"]
+    assert ids_of(new.transaction(*new.complete(running))) == [ids[0]]
+
+
+def test_in_doubt_is_answered_by_the_token(ledger):
+    worker, ids = ledger.worker(), ledger.jobs(3)
+    token, never = str(uuid.uuid4()), str(uuid.uuid4())
+    rows = worker.transaction(*worker.claim(ids, token))
+    again = worker.run(("claimed_again", token, worker.id))
+    assert ids_of(again) == ids and {row["fence"] for row in again} == {1}
+    assert worker.run(("asked", token, worker.pid))[0]["ids"] is not None
+    assert worker.run(("asked", never, worker.pid)) == [{"ids": None, "alive": False}]  # one's own backend doesn't count
+    assert worker.run(("asked", never, ledger.client.pid)) == [{"ids": None, "alive": True}]
+    worker.transaction(*worker.complete(rows[:1], claims=[]))
+    assert len(worker.run(("claimed_again", token, worker.id))) == 2
+
+
+# --- retry ---
+
+def dead(ledger, worker):
+    (id,) = ledger.jobs()
+    worker.transaction(*worker.bury(worker.transaction(*worker.claim([id]))))
+    return id
+
+
+def test_retry_and_claim(ledger):
+    worker, other, retrier = ledger.worker(), ledger.worker(), ledger.session()
+    id = dead(ledger, worker)
+    retrier.begin(*retry([id]))
+    assert other.transaction(*other.claim([id])) == []  # not queued yet
+    retrier.commit()
+    one = worker.transaction(*worker.claim([id]))
+    two = other.transaction(*other.claim([id]))
+    assert (ids_of(one), two) == ([id], [])
+    assert ledger.transitions(id) == ["queued", "running", "dead_letter", "queued", "running"] and ledger.reasons(id) == []
+
+
+def test_two_retries_at_once(ledger):
+    worker, one, two = ledger.worker(), ledger.session(), ledger.session()
+    id = dead(ledger, worker)
+    one.begin(*retry([id]))
+    late = two.start_transaction(*retry([id]))
+    assert late.is_blocked()
+    one.commit()
+    assert late.result() == [{"id": id, "was": "queued", "stopping": False}]
+    assert ledger.transitions(id) == ["queued", "running", "dead_letter", "queued"] and ledger.reasons(id) == ["redriven"]
+
+
+def test_retry_of_what_is_being_stopped(ledger):
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows = worker.transaction(*worker.claim([id]))
+    ledger.client.transaction(*cancel([id]))
+    assert ledger.client.transaction(*retry([id])) == [{"id": id, "was": "running", "stopping": True}]
+    worker.transaction(*worker.settle(rows, "canceled", "canceled", "asked"))
+    assert ledger.client.transaction(*retry([id])) == [{"id": id, "was": "canceled", "stopping": False}]
+    assert ledger.status(id) == "queued"
+
+
+def test_retry_raises_a_budget_that_is_used_up(ledger):
+    worker = ledger.worker()
+    (id,) = ledger.jobs(max_attempts=1)
+    worker.transaction(*worker.bury(worker.transaction(*worker.claim([id]))))
+    ledger.client.transaction(*retry([id]))
+    assert ledger.sql("select attempt, max_attempts from job") == [(1, 2)]
+    assert worker.transaction(*worker.claim([id]))[0]["attempt"] == 2
+
+
+def test_retry_and_cancel(ledger):
+    worker, one, two = ledger.worker(), ledger.session(), ledger.session()
+    id = dead(ledger, worker)
+    one.begin(*retry([id]))
+    canceled = two.start_transaction(*cancel([id]))
+    assert canceled.is_blocked()
+    one.commit()
+    canceled.result()
+    assert (ledger.status(id), ledger.reasons(id)) == ("canceled", [])
+
+
+def test_retry_of_a_failed_job_and_take(ledger):
+    (id,), retrier, taker = ledger.failed(), ledger.session(), ledger.session()
+    taker.begin(("take", ["plain"], 10))
+    late = retrier.start_transaction(*retry([id]))
+    assert late.is_blocked()
+    taker.commit()
+    assert late.result()[0]["was"] == "queued"
+    assert ledger.transitions(id) == ["queued", "running", "failed", "queued"]

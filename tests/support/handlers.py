@@ -1,0 +1,36 @@
+"""Handlers in one line of shell, and how tests look at what they leave behind."""
+from pathlib import Path
+
+from checker import handler_log as runs_of
+
+QUICK_RETRIES = {"backoff_base": "50ms", "backoff_max": "200ms"}
+TERM_DEAF = "trap '' TERM; echo $$ >{pids}; sleep 1000 & echo $! >>{pids}; while :; do wait; done"
+ERROR = '''echo '{"error":{"code":"%s","message":"said so"%s}}'; exit %d'''
+
+
+def sh(type, script, **options):
+    """A handler in one line of shell."""
+    return {"type": type, "exec": ["/bin/sh", "-c", script], **options}
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def pids_in(path):
+    return [int(word) for word in path.read_text().split()]
+
+
+def most_at_once(path):
+    runs, wrong = runs_of.read(path)
+    assert not wrong
+    changes = sorted([(run.start, 1) for of_job in runs.values() for run in of_job] +
+                     [(run.end, -1) for of_job in runs.values() for run in of_job if run.end is not None])
+    now = most = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most

@@ -1,0 +1,202 @@
+"""heimdex-supervisor with children of our own making (tests/fakes/fleet_child), the manager it reports to, and its log. Test modules that
+import `fleet` get such fleets instead of real ones."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("HEIMDEX_BIN", os.path.join(ROOT, "build/bin"))
+FAKE = os.path.join(ROOT, "tests/fakes/fleet_child")
+PATIENCE = 20
+
+def wait_for(what, condition, seconds=PATIENCE):
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
+
+
+def runs(pid):
+    """True while the process exists and isn't a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(word) for word in f.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+class Fleet:
+    """A supervisor, its fake children, the manager it reports to, and its log."""
+
+    def __init__(self, workers=2, schedulers=1, watchdog_ms=0, dir=None, **config):
+        self.dir = dir or tempfile.mkdtemp(prefix="hx")
+        os.makedirs(f"{self.dir}/bin", exist_ok=True)
+        for name in ("heimdex-worker", "heimdex-scheduler"):
+            if not os.path.lexists(f"{self.dir}/bin/{name}"):
+                os.symlink(FAKE, f"{self.dir}/bin/{name}")
+        self.socket = f"{self.dir}/control"
+        self.notified, self.lines = [], []
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.environment = {
+            "PATH": os.environ["PATH"], "FAKE_DIR": self.dir, "NOTIFY_SOCKET": f"{self.dir}/notify",
+            "HEIMDEX_CONFIG": "/dev/null", "HEIMDEX_SUPERVISOR_WORKERS": str(workers),
+            "HEIMDEX_SUPERVISOR_SCHEDULERS": str(schedulers), "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": self.socket,
+            **{f"HEIMDEX_{key.upper()}": str(value) for key, value in config.items()},
+        }
+        if watchdog_ms:
+            self.environment["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+        self.process = None
+
+    def plan(self, role, **plan):
+        with open(f"{self.dir}/plan", "w") as f:
+            json.dump(plan, f)
+        os.rename(f"{self.dir}/plan", f"{self.dir}/heimdex-{role}.json")
+        return self
+
+    def start(self, ready=True):
+        self.notify.bind(self.environment["NOTIFY_SOCKET"])
+        threading.Thread(target=self._hear, daemon=True).start()
+        self.process = subprocess.Popen([f"{BIN}/heimdex-supervisor", "--bin-dir", f"{self.dir}/bin"], env=self.environment,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if ready:
+            self.wait_notified("READY=1")
+        return self
+
+    def _hear(self):
+        while True:
+            try:
+                data = self.notify.recv(65536)
+            except OSError:
+                return
+            self.notified.append(data.decode().split("\n"))
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    # what it says
+
+    def assignments(self):
+        return [a for message in list(self.notified) for a in message]
+
+    def wait_notified(self, text):
+        return wait_for(f"{text} in {self.notified}", lambda: [a for a in self.assignments() if text in a])
+
+    def status(self):
+        return [a for a in self.assignments() if a.startswith("STATUS=")][-1][7:]
+
+    def events(self):
+        out = []
+        for line in list(self.lines):
+            try:
+                out.append(json.loads(line))
+            except ValueError:
+                pass
+        return out
+
+    def logged(self, text):
+        return [e for e in self.events() if text in e.get("message", "") and e.get("service") == "heimdex-supervisor"]
+
+    def deaths(self, role="worker"):
+        return [e for e in self.events() if e.get("event") == "child.died" and e["role"] == role]
+
+    def fakes(self, event, name=None):
+        try:
+            with open(f"{self.dir}/log") as f:
+                lines = [json.loads(line) for line in f if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+        return [line for line in lines if line["event"] == event and name in (None, line["name"])]
+
+    def workers(self):
+        return [pid for pid in children_of(self.pid) if self._comm(pid) == "heimdex-worker"]
+
+    def schedulers(self):
+        return [pid for pid in children_of(self.pid) if self._comm(pid) == "heimdex-schedul"]
+
+    def guard(self):
+        return wait_for("the guard", lambda: [p for p in children_of(self.pid) if self._comm(p) == "heimdex-guard"])[0]
+
+    @staticmethod
+    def _comm(pid):
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                return f.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+
+    # what is done to it
+
+    def ask(self, *requests, raw=None):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.settimeout(PATIENCE)
+            s.connect(self.socket)
+            s.sendall(raw if raw is not None else b"".join(json.dumps(r).encode() + b"\n" for r in requests))
+            s.shutdown(socket.SHUT_WR)
+            data = b""
+            while chunk := s.recv(65536):
+                data += chunk
+        answers = [json.loads(line) for line in data.splitlines()]
+        return answers[0] if len(answers) == 1 else answers
+
+    def signal(self, signo):
+        self.process.send_signal(signo)
+
+    def wait(self, seconds=PATIENCE):
+        code = self.process.wait(seconds)
+        self.reader.join(seconds)
+        return code
+
+    def stop(self):
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.notify.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@pytest.fixture
+def fleet():
+    made = []
+
+    def make(**options):
+        made.append(Fleet(**options))
+        return made[-1]
+
+    yield make
+    for f in made:
+        f.close()

@@ -1,4 +1,5 @@
 #include "worker/flight.h"
+#include "worker/alone.h"
 #include "worker/outcome.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static void add_limited(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *i
 
 void claim_add(struct flight *f, struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
-    if (w->draining || w->claims_skipped)
+    if (w->draining || w->claims_skipped || alone_wanted(w))
         return;
     size_t builtin = room(worker_batch(w), w->builtin_running + w->builtin_claiming);
     size_t slots = room(worker_slots(w), w->slots_running + w->slots_claiming);
@@ -101,6 +102,8 @@ void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx,
         if (w->draining) { /* claimed while the order to stop was on its way */
             outcome_released(runs[i], "drain");
             run_end(runs[i]);
+        } else if (alone_needed(w, &jobs[i])) {
+            alone_hold(runs[i], &jobs[i]);
         } else {
             run_start(runs[i], &jobs[i]);
         }

@@ -1,4 +1,4 @@
-#include "worker/run.h"
+#include "worker/alone.h"
 
 /* The end of a worker's life in order: it claims nothing more, what runs may finish for drain_timeout, then it is ended and queued
  * again, and when every outcome is written the worker signs off. */
@@ -30,6 +30,7 @@ void worker_drain(struct worker *w) {
     w->draining = true;
     hx_info(NULL, "draining: %zu jobs running", w->builtin_running + w->slots_running);
     backlog_clear(w->backlog);
+    alone_release(w, "drain");
     if (w->consumer)
         hx_consumer_pause(w->consumer, true);
     w->drain_timer = hx_timer_new(w->loop, out_of_time, w);

@@ -1,14 +1,15 @@
+#include "worker/alone.h"
 #include "worker/aside.h"
 
 #include <stdlib.h>
 
-/* A worker whose slots are all taken by long runs would keep what it was told of from workers that are idle. Candidates that found no slot
+/* A worker whose slots are all taken by long runs, or by one that has to be alone, would keep what it was told of from workers that are idle. Candidates that found no slot
  * for a while go back to PostgreSQL, where whoever has a free slot takes them, and their records are done. */
 
 enum { PATIENCE_MS = 500 };
 
 static bool full(const struct worker *w, bool builtin) {
-    return builtin ? w->builtin_running >= worker_batch(w) : w->slots_running >= worker_slots(w);
+    return alone_wanted(w) || (builtin ? w->builtin_running >= worker_batch(w) : w->slots_running >= worker_slots(w));
 }
 
 static void park_kind(struct worker *w, bool builtin) {

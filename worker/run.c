@@ -1,5 +1,6 @@
 #include "worker/run.h"
 
+#include "worker/alone.h"
 #include "worker/exec.h"
 #include "worker/mock.h"
 #include "worker/outcome.h"
@@ -50,6 +51,7 @@ void run_free(struct run *run) {
     if (run->next)
         run->next->prev = run->prev;
     w->run_count--;
+    alone_drop(run);
     claim_release(w, run->claim);
     if (run->evidence)
         atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_FREE, memory_order_release);
@@ -92,6 +94,7 @@ void run_start(struct run *run, const struct hx_job *job) {
 
 void run_end(struct run *run) {
     struct worker *w = run->worker;
+    alone_drop(run);
     run->ended = true;
     run->timer = hx_timer_free(run->timer);
     if (run->evidence)
@@ -108,10 +111,26 @@ void run_end(struct run *run) {
     w->ended_count++;
 }
 
+/* It was kept back and never started: its attempt is given back. */
+static void stop_held(struct run *run, enum stop stop, const char *why) {
+    alone_drop(run);
+    if (stop == STOP_CANCEL) {
+        outcome_canceled(run, why);
+        run->outcome.add_attempt = -1;
+    } else {
+        outcome_released(run, why);
+    }
+    run_end(run);
+}
+
 void run_stop(struct run *run, enum stop stop, const char *why) {
     bool stopping = run->stop != STOP_NONE;
     if (run->ended || (stopping && (stop != STOP_CANCEL || run->stop == STOP_CANCEL)))
         return;
+    if (run->held) {
+        stop_held(run, stop, why);
+        return;
+    }
     run->stop = stop;
     free(run->stop_why);
     run->stop_why = hx_strdup(why);

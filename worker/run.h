@@ -14,6 +14,7 @@ struct claim {
 enum stop { STOP_NONE, STOP_TIMEOUT, STOP_CANCEL, STOP_DRAIN };
 
 struct exec; /* exec.h */
+struct held; /* alone.h */
 struct mock; /* mock.h */
 
 struct run {
@@ -30,6 +31,7 @@ struct run {
     struct hx_timer *timer; /* timeout of the run, then grace of its end */
     struct exec *exec;
     struct mock *mock;
+    struct held *held; /* claimed and kept back: it has not started */
 
     enum stop stop; /* why the fleet ends it early */
     char *stop_why;

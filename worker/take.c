@@ -1,4 +1,4 @@
-#include "worker/worker.h"
+#include "worker/alone.h"
 
 /* Work straight from PostgreSQL: rows of `waiting` that are due. It is how delayed, retried, parked and swept jobs arrive, and how
  * everything arrives while Kafka is away. A worker with room looks often, one without once a second for a share of what it can run: never
@@ -29,6 +29,8 @@ static bool share_due(const struct worker *w, bool builtin) {
 }
 
 static size_t wanted(struct worker *w, bool builtin) {
+    if (alone_wanted(w))
+        return 0;
     size_t free = room(w, builtin);
     if (free || !share_due(w, builtin))
         return free;

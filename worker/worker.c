@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include "worker/alone.h"
 #include "worker/aside.h"
 #include "worker/exec.h"
 #include "worker/flight.h"
@@ -52,6 +53,7 @@ static void tick(void *user) {
     atomic_store(&w->evidence->pulse_boot_ms, hx_boot_ms());
     atomic_store(&w->evidence->running, (uint32_t)(w->builtin_running + w->slots_running));
     worker_poll(w);
+    alone_step(w);
     send_next(w);
     if (w->draining)
         worker_drain_step(w);

@@ -21,6 +21,7 @@
 
 struct aside; /* aside.h: what is being put aside */
 struct claim; /* claim.h: one claim row of ours */
+struct held;  /* alone.h: a run kept back until nothing runs beside it */
 struct run;   /* run.h: one job of ours, from its claim to its committed outcome */
 
 /* Rows of `waiting` for one kind of handlers, builtins or those that take a slot. */
@@ -64,7 +65,10 @@ struct worker {
     size_t run_count;
     size_t builtin_running, slots_running;   /* claimed and not ended */
     size_t builtin_claiming, slots_claiming; /* asked for by a claim in flight */
-    struct run *ended_head, *ended_tail;     /* ended, outcome not sent yet, in order */
+    struct run *alone;                       /* it runs by itself */
+    struct held *held;                       /* in order of claim */
+    size_t held_count;
+    struct run *ended_head, *ended_tail; /* ended, outcome not sent yet, in order */
     size_t ended_count;
     size_t messages;       /* progress events not committed yet */
     bool telling;          /* a flight carries some */

@@ -271,7 +271,8 @@ const struct hx_row hx_table[] = {
                               .fallback = "3",
                               .min = 1,
                               .max = 1000,
-                              .help = "Workers that a job may take down before it is poison." },
+                              .help = "Workers that a job may take down before it runs alone, once: the next makes it "
+                                      "poison." },
     [HX_JOBS_MAX_PAYLOAD] = { .name = "jobs.max_payload",
                               .type = HX_TYPE_SIZE,
                               .fallback = "1M",

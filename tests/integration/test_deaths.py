@@ -81,6 +81,25 @@ def test_a_poisonous_job_is_put_away(fleet, jobs):
     jobs.wait(healthy, "succeeded")
 
 
+def test_poison_is_found_by_running_it_alone(fleet, jobs, logging_handler, handler_log):
+    """Whatever runs beside it is under the same suspicion, until each has run alone."""
+    fleet(workers=1, handlers=[{"type": "logged", "exec": [logging_handler, handler_log], "max_attempts": 20, **QUICK_RETRIES}],
+          jobs={"max_crashes": 2, **QUICK_RETRIES}, supervisor={"restart_backoff_max": "200ms"})
+    mates = jobs.batch([{"type": "logged", "payload": {"sleep_ms": 500}} for _ in range(3)])
+    until(lambda: len(runs_of.read(handler_log)[0]) == 3, what="they run")
+    poison = jobs.submit("logged", {"kill_worker": 99})
+    jobs.wait([poison, *mates], seconds=60)
+    row = jobs.row(poison)
+    assert (row["status"], row["crash_count"], row["attempt"]) == ("dead_letter", 3, 3)
+    assert "poison" in row["last_error_message"]
+    runs, _ = runs_of.read(handler_log)
+    assert len(runs[poison]) == 3
+    for id in mates:
+        assert jobs.status(id) == "succeeded" and jobs.row(id)["crash_count"] <= 2
+        assert all(run.end is not None for run in runs[id] if run.start > runs[poison][1].start), "one died with it when it was to be alone"
+    fleet.check.update(acks=[poison, *mates], finished=True, handler_log=handler_log)
+
+
 @pytest.mark.quick
 def test_a_drain_lets_jobs_finish(fleet, jobs, kafka, prefix, logging_handler, handler_log):
     one = fleet(workers=2, handlers=[{"type": "logged", "exec": [logging_handler, handler_log]}], worker={"slots": 2})

@@ -26,7 +26,7 @@ enum { JOBS_MAX = 512, PENDING_MAX = 32, CLAIMS_MAX = 4096, STORED_MAX = 256 };
 struct job {
     const char *type, *payload, *reason; /* reason: in waiting */
     enum hx_status status;
-    int32_t attempt, max_attempts, fence, priority;
+    int32_t attempt, max_attempts, fence, crash_count, priority;
     int64_t timeout_ms;
     struct hx_uuid token;
     int ends;           /* how often it left `running` */
@@ -420,6 +420,7 @@ struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement, int r
                             .attempt = j->attempt,
                             .max_attempts = j->max_attempts,
                             .fence = j->fence,
+                            .crash_count = j->crash_count,
                             .priority = j->priority,
                             .timeout_ms = j->timeout_ms,
                             .payload = j->payload,

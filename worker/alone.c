@@ -57,7 +57,7 @@ void alone_drop(struct run *run) {
 }
 
 void alone_step(struct worker *w) {
-    if (w->alone || !w->held || w->builtin_claiming || w->slots_claiming || w->doubts ||
+    if (w->alone || !w->held || !worker_lease_held(w) || w->builtin_claiming || w->slots_claiming || w->doubts ||
         w->builtin_running + w->slots_running > w->held_count)
         return;
     struct held *h = w->held;

@@ -59,7 +59,7 @@ static void add_limited(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *i
 
 void claim_add(struct flight *f, struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
-    if (w->draining || w->claims_skipped || alone_wanted(w))
+    if (w->draining || w->claims_skipped || alone_wanted(w) || !worker_lease_held(w))
         return;
     size_t builtin = room(worker_batch(w), w->builtin_running + w->builtin_claiming);
     size_t slots = room(worker_slots(w), w->slots_running + w->slots_claiming);
@@ -98,9 +98,11 @@ void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx,
     qsort(jobs, n, sizeof *jobs, by_priority);
     for (size_t i = 0; i < n; i++)
         runs[i] = run_new(w, claim, handlers_find(w->handlers, jobs[i].type), &jobs[i]);
+    /* claimed while the order to stop was on its way, or too long ago to be ours for certain */
+    const char *late = w->draining ? "drain" : worker_lease_held(w) ? NULL : "lease";
     for (size_t i = 0; i < n; i++) {
-        if (w->draining) { /* claimed while the order to stop was on its way */
-            outcome_released(runs[i], "drain");
+        if (late) {
+            outcome_released(runs[i], late);
             run_end(runs[i]);
         } else if (alone_needed(w, &jobs[i])) {
             alone_hold(runs[i], &jobs[i]);

@@ -76,6 +76,7 @@ static void enroll(struct worker *w) {
                                    .type_count = w->handlers->n };
     struct hx_type_info *types = handlers_infos(w->handlers);
     struct hx_pg_tx *tx = hx_pg_tx_new("register");
+    w->renewed_boot_ms = hx_boot_ms();
     hx_ledger_register_types(tx, types, w->handlers->n);
     hx_ledger_register_worker(tx, &info);
     handlers_infos_free(types, w->handlers->n);
@@ -113,6 +114,28 @@ static int64_t lease_ms(const struct worker *w) {
     return hx_config_int(w->config, HX_WORKER_LEASE);
 }
 
+bool worker_lease_held(const struct worker *w) {
+    return hx_boot_ms() - w->renewed_boot_ms < lease_ms(w);
+}
+
+/* What runs may finish: PostgreSQL may be away for everybody, and the fence guards what the runs write. */
+static void say_lapsed(struct worker *w) {
+    static const char why[] = "the lease could not be renewed, starting nothing new";
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.event = "lease.lapsed";
+    w->lapsed = true;
+    hx_warning(&ctx, "%s", why);
+    tell_supervisor(w, "waiting", why);
+}
+
+static void say_held(struct worker *w) {
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.event = "lease.renewed";
+    w->lapsed = false;
+    hx_notice(&ctx, "the lease is renewed, going on");
+    tell_supervisor(w, "ready", NULL);
+}
+
 /* Declared dead: others may run our jobs already. Nothing here may go on. */
 static void disowned(struct worker *w) {
     hx_error(NULL, "this worker was declared dead, ending what it runs");
@@ -124,12 +147,19 @@ static void renewed(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *
     w->renew_busy = false;
     if (w->leaving)
         return;
-    hx_timer_set(w->renew_timer, lease_ms(w) / 3);
-    if (error)
-        return; /* the connection says so itself */
-    w->renewed_boot_ms = hx_boot_ms();
-    if (!hx_pg_get_bool(tx, 0, 0, 0))
+    hx_timer_set(w->renew_timer, error ? HX_MIN(lease_ms(w) / 3, (int64_t)RETRY_MS) : lease_ms(w) / 3);
+    if (error) { /* the connection says so itself */
+        if (!w->lapsed && !worker_lease_held(w))
+            say_lapsed(w);
+        return;
+    }
+    if (!hx_pg_get_bool(tx, 0, 0, 0)) {
         disowned(w);
+        return;
+    }
+    w->renewed_boot_ms = w->renewing_boot_ms;
+    if (w->lapsed && worker_lease_held(w))
+        say_held(w);
 }
 
 static void renew(void *user) {
@@ -137,6 +167,7 @@ static void renew(void *user) {
     if (w->renew_busy)
         return;
     w->renew_busy = true;
+    w->renewing_boot_ms = hx_boot_ms();
     struct hx_pg_tx *tx = hx_pg_tx_new("renew");
     hx_ledger_renew(tx, w->id, (int32_t)(w->builtin_running + w->slots_running));
     hx_pg_submit(w->side, tx, lease_ms(w) / 3, renewed, w);
@@ -180,7 +211,6 @@ static void look_for_signals(void *user) {
 }
 
 void worker_lease_start(struct worker *w) {
-    w->renewed_boot_ms = hx_boot_ms();
     w->renew_timer = hx_timer_free(w->renew_timer);
     w->renew_timer = hx_timer_new(w->loop, renew, w);
     w->signal_timer = hx_timer_new(w->loop, look_for_signals, w);

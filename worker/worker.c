@@ -108,7 +108,7 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
         return;
     if (connected) {
         hx_notice(NULL, "PostgreSQL is back");
-        if (w->channel)
+        if (w->channel && !w->lapsed) /* else the renewal says it */
             hx_channel_send(w->channel, json_pack("{s:s}", "op", "ready"), -1);
     } else {
         hx_warning(NULL, "PostgreSQL: %s, retrying", why ? why->message : "connection lost");

@@ -79,8 +79,11 @@ struct worker {
 
     struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
     bool take_busy, renew_busy, signal_busy;
-    struct taking take[2];   /* [builtin] */
-    int64_t renewed_boot_ms; /* CLOCK_BOOTTIME of the last renewal that committed */
+    struct taking take[2]; /* [builtin] */
+    /* CLOCK_BOOTTIME when the last renewal that committed was sent (its answer may have waited for us, while others saw the counter
+     * stand still), and when the one in flight was. */
+    int64_t renewed_boot_ms, renewing_boot_ms;
+    bool lapsed; /* said that the lease has run out */
     bool registered, draining, cut_short, signing_off, leaving;
     uint64_t done; /* outcomes committed */
 };
@@ -107,6 +110,8 @@ void worker_park(struct worker *w);
 /* lease.c */
 void worker_register(struct worker *w);
 void worker_lease_start(struct worker *w);
+/* False: for a whole lease nobody may have heard of us. Others may have our jobs by now, so nothing new is started. */
+bool worker_lease_held(const struct worker *w);
 /* drain.c */
 void worker_drain(struct worker *w);
 void worker_drain_step(struct worker *w);

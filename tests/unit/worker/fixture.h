@@ -56,6 +56,7 @@ static inline int begin(void **state) {
     worker = (struct worker){ .id = 7, .instance = "main", .registered = true, .work = &work_pg, .side = &side_pg };
     worker.label = hx_strdup("host/main/0");
     worker.outcome_limit = worker_batch(&worker);
+    worker.renewed_boot_ms = hx_boot_ms();
     assert_int_equal(hx_loop_new(&worker.loop), 0);
     assert_int_equal(hx_evidence_create(&evidence_fd, &worker.evidence), 0);
     worker.handlers = handlers_new(NULL);

@@ -106,6 +106,74 @@ static void declared_dead_it_ends(void **state) {
     assert_int_equal(worker.exit_code, HX_EXIT_TRY_AGAIN);
 }
 
+static void let_it_lapse(void) {
+    worker.renewed_boot_ms = hx_boot_ms() - settings[HX_WORKER_LEASE];
+}
+
+static struct hx_pg_tx *next_renewal(void) {
+    hx_timer_set(worker.renew_timer, 0);
+    struct hx_pg_tx *tx = next("renew");
+    tx->v[0]->alive = true;
+    return tx;
+}
+
+static void a_lapsed_lease_claims_nothing_until_it_is_renewed(void **state) {
+    (void)state;
+    worker_lease_start(&worker);
+    hold(11, 11, MOCK);
+    announce(1, 2, MOCK);
+    let_it_lapse();
+    assert_null(send());
+    refuse(next_renewal(), HX_PG_UNAVAILABLE, "");
+    assert_null(send());
+    assert_false(run_of(11)->ended); /* what runs goes on */
+    finish(11, 11);
+    struct hx_pg_tx *tx = send();
+    check_told(tx, "complete(11) answered(11) done(A)"); /* and is written */
+    commit(tx);
+    answer(next_renewal());
+    tx = send();
+    check_told(tx, "claim B(1 2)");
+}
+
+static void what_a_late_answer_brings_is_not_started(void **state) {
+    (void)state;
+    worker_lease_start(&worker);
+    announce(1, 1, MOCK);
+    jobs[1].payload = "{\"fail\":\"hang\"}";
+    struct hx_pg_tx *tx = send();
+    let_it_lapse(); /* the host slept, and the answer lay there */
+    commit(tx);
+    assert_true(run_of(1)->ended);
+    tx = send();
+    check_told(tx, "settle(1=queued) answered(1) done(A)");
+    assert_int_equal(statement_of(tx, SETTLE)->outcomes[0].add_attempt, -1);
+}
+
+static void a_renewal_counts_from_when_it_was_sent(void **state) {
+    (void)state;
+    worker_lease_start(&worker);
+    struct hx_pg_tx *tx = next_renewal();
+    int64_t sent = hx_boot_ms();
+    PUMP(hx_boot_ms() > sent + 2);
+    answer(tx);
+    assert_true(worker.renewed_boot_ms <= sent);
+    tx = next_renewal();
+    let_it_lapse();
+    worker.renewing_boot_ms = worker.renewed_boot_ms;
+    answer(tx);
+    announce(1, 1, MOCK);
+    assert_null(send()); /* renewed, too long ago */
+}
+
+static void a_failed_renewal_is_soon_repeated(void **state) {
+    (void)state;
+    settings[HX_WORKER_LEASE] = 3600 * 1000;
+    worker_lease_start(&worker);
+    refuse(next_renewal(), HX_PG_UNAVAILABLE, "");
+    next("renew"); /* in less than the third of a lease */
+}
+
 static struct hx_pg_tx *signals(unsigned n, const char *why) {
     struct hx_pg_tx *tx = next("signals");
     struct hx_uuid id = id_of(n);
@@ -158,6 +226,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_absent_database_is_waited_for, begin_unregistered, end),
         cmocka_unit_test_setup_teardown(renews_and_says_how_much_runs, begin, end),
         cmocka_unit_test_setup_teardown(declared_dead_it_ends, begin, end),
+        cmocka_unit_test_setup_teardown(a_lapsed_lease_claims_nothing_until_it_is_renewed, begin, end),
+        cmocka_unit_test_setup_teardown(what_a_late_answer_brings_is_not_started, begin, end),
+        cmocka_unit_test_setup_teardown(a_renewal_counts_from_when_it_was_sent, begin, end),
+        cmocka_unit_test_setup_teardown(a_failed_renewal_is_soon_repeated, begin, end),
         cmocka_unit_test_setup_teardown(a_cancellation_stops_its_run, begin, end),
         cmocka_unit_test_setup_teardown(a_cancellation_of_nobody_is_answered, begin, end),
         cmocka_unit_test_setup_teardown(an_idle_worker_asks_for_no_cancellations, begin, end),

@@ -21,7 +21,6 @@ struct exec {
     pid_t pid; /* of the child and its group; 0 once reaped */
     struct output *out, *err;
     size_t logged;
-    bool truncated;
     struct message said; /* the last result, error, snooze, cancel of its messages */
     char *stage;         /* the last that was told: the same one again is only progress */
     char wrong[160];     /* a message that could not be read: the run fails for it */
@@ -30,14 +29,14 @@ struct exec {
 static void log_line(struct run *run, const char *event, const char *line, size_t n, bool cut) {
     struct exec *x = run->exec;
     if (x->logged > LOGGED_MAX) {
-        x->truncated = true;
+        run->output_truncated = true;
         return;
     }
     struct hx_log_ctx ctx = *run_ctx(run);
     ctx.event = event;
     x->logged += n + 1;
     if (x->logged > LOGGED_MAX) {
-        x->truncated = true;
+        run->output_truncated = true;
         hx_notice(&ctx, "more than %d KiB of output, ignoring the rest", LOGGED_MAX / 1024);
         return;
     }
@@ -133,9 +132,9 @@ static void judge(struct run *run, int status, const struct rusage *usage) {
     char members[160];
     long cpu_ms = usage->ru_utime.tv_sec * 1000 + usage->ru_utime.tv_usec / 1000 + usage->ru_stime.tv_sec * 1000 +
                   usage->ru_stime.tv_usec / 1000;
-    snprintf(members, sizeof members, "\"%s\":%d,\"max_rss_kb\":%ld,\"cpu_ms\":%ld%s",
+    snprintf(members, sizeof members, "\"%s\":%d,\"max_rss_kb\":%ld,\"cpu_ms\":%ld",
              WIFSIGNALED(status) ? "signal" : "exit_code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-             usage->ru_maxrss, cpu_ms, x->truncated ? ",\"output_truncated\":true" : "");
+             usage->ru_maxrss, cpu_ms);
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (run->stop == STOP_CANCEL)
         outcome_canceled(run, run->stop_why);

@@ -24,7 +24,7 @@ static void open_detail(struct run *run, struct hx_buf *b) {
 }
 
 static void close_detail(struct run *run, struct hx_buf *b) {
-    hx_buf_putc(b, '}');
+    hx_buf_puts(b, run->output_truncated ? ",\"output_truncated\":true}" : "}");
     run->detail = hx_buf_take(b);
     run->outcome.detail = run->detail;
 }

@@ -165,19 +165,21 @@ static void stages_are_told(void **state) {
     assert_string_equal(run->messages[1], "{\"attempt\":1,\"progress\":7}");
 }
 
+static void check_truncated(const struct run *run, bool expected) {
+    _cleanup_json_ json_t *detail = detail_of(run);
+    assert_int_equal(json_is_true(json_object_get(detail, "output_truncated")), expected);
+}
+
 static void output_is_capped(void **state) {
     (void)state;
     struct run *run = go("head -c 300000 /dev/zero | tr '\\0' x | fold -w 1000; echo; echo '{\"result\":1}'");
     check(run, HX_SUCCEEDED, NULL);
     check_result(run, "1"); /* messages are read all the same */
-    _cleanup_json_ json_t *detail = detail_of(run);
-    assert_null(json_object_get(detail, "output_truncated")); /* of failures only */
-    run = go("head -c 300000 /dev/zero | tr '\\0' x | fold -w 1000 >&2; exit 1");
-    _cleanup_json_ json_t *failed = detail_of(run);
-    assert_true(json_is_true(json_object_get(failed, "output_truncated")));
-    run = go("head -c 200000 /dev/zero | tr '\\0' x | fold -w 1000; exit 1");
-    _cleanup_json_ json_t *fits = detail_of(run);
-    assert_null(json_object_get(fits, "output_truncated"));
+    check_truncated(run, true);
+    check_truncated(go("head -c 300000 /dev/zero | tr '\\0' x | fold -w 1000 >&2; exit 1"), true);
+    check_truncated(go("head -c 300000 /dev/zero | tr '\\0' x | fold -w 1000; echo; echo '{\"snooze\":\"5m\"}'"), true);
+    check_truncated(go("head -c 200000 /dev/zero | tr '\\0' x | fold -w 1000; exit 1"), false);
+    check_truncated(go("head -c 200000 /dev/zero | tr '\\0' x | fold -w 1000"), false);
 }
 
 static void a_timeout_terminates(void **state) {

@@ -220,15 +220,14 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
     return r;
 }
 
-/* The program can't be started. Descriptors or processes may be short for a while; a wrong path stays wrong. */
+/* Never the job's fault, and rarely for good: descriptors may be short, and a program that is being replaced is away, unfinished or still
+ * open for writing. The job's attempts bound it. */
 static void not_started(struct run *run, int error) {
     char message[256];
     snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
-    bool passing = error == -EAGAIN || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
     hx_error(run_ctx(run), "the handler can't be started: %s", message);
-    outcome_failure(
-        run, &(struct failure){
-                 .code = "spawn", .message = message, .retry = passing ? RETRY_YES : RETRY_NO, .retry_after_ms = -1 });
+    outcome_failure(run,
+                    &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });
     run_end(run);
 }
 

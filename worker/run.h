@@ -36,8 +36,7 @@ struct run {
     enum stop stop; /* why the fleet ends it early */
     char *stop_why;
     bool ended, sending;
-    bool
-        output_truncated; /* it printed more than the log takes of a run: the event of its end says so, whatever that is */
+    bool output_truncated; /* it printed more than the log takes of a run; the event of its end says so */
 
     char **messages; /* detail_json of progress events that are not committed yet, oldest first */
     size_t message_count, message_sending;

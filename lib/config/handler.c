@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define BUILTIN "mock_process"
 
@@ -294,6 +295,25 @@ int hx_handler_load(struct hx_config *c, const struct hx_source *s, const config
     _cleanup_free_ char *where = hx_printf("%s:%u", at.file, at.line);
     hx_handler_append(c, &e.handler, where);
     return 0;
+}
+
+/* NULL: nothing. By the file's mode, because whoever checks may not be who runs it. */
+static const char *program_trouble(const char *path) {
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "is no file";
+    return st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH) ? NULL : "is not executable";
+}
+
+void hx_handler_check_programs(struct hx_config *c) {
+    for (size_t i = 0; i < c->handler_count; i++) {
+        const struct hx_handler_config *h = &c->handlers[i];
+        const char *trouble = h->exec ? program_trouble(h->exec[0]) : NULL;
+        if (trouble)
+            hx_config_warn(c, "%s: handler %s: exec: %s: %s", c->handler_where[i], h->type, h->exec[0], trouble);
+    }
 }
 
 void hx_handler_document(struct hx_buf *out) {

@@ -1,5 +1,6 @@
 #include "lib/config/program.h"
 
+#include "lib/config/handler.h"
 #include "lib/config/usage.h"
 
 #include "common/exit_codes.h"
@@ -207,6 +208,8 @@ static int finish(struct parse *p) {
                               : hx_config_load(p->config, &p->ret->config, &error);
     if (r < 0)
         return complain(p, HX_EXIT_CONFIG, "%s", error.message);
+    if (p->check)
+        hx_handler_check_programs(p->ret->config);
     if (p->config_fd < 0)
         print_warnings(p, p->ret->config);
     if (!p->show && !p->check)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static unsigned next_job;
@@ -271,15 +272,43 @@ static void a_run_that_is_forgotten_is_killed(void **state) {
     assert_false(hx_group_alive(group));
 }
 
-static void a_wrong_program_is_permanent(void **state) {
+/* A program that is being replaced. */
+static void a_program_that_cannot_be_started_is_tried_again(void **state) {
     (void)state;
-    shell_argv[0] = "/nonexistent/program";
-    struct run *run = go("");
-    check(run, HX_DEAD_LETTER, "spawn");
-    assert_int_equal(run->evidence->pgid, 0);
-    assert_int_equal(worker.slots_running, 0);
-    shell_argv[0] = "/etc/passwd"; /* not executable */
+    char half[] = "/tmp/hx-handler-XXXXXX", open_for_writing[] = "/tmp/hx-handler-XXXXXX";
+    int half_fd = mkstemp(half), busy_fd = mkstemp(open_for_writing);
+    assert_true(half_fd >= 0 && busy_fd >= 0);
+    assert_int_equal(write(half_fd,
+                           "\x7f"
+                           "EL",
+                           3),
+                     3);
+    assert_int_equal(write(busy_fd, "#!/bin/sh\n", 10), 10);
+    assert_int_equal(fchmod(half_fd, 0755) | fchmod(busy_fd, 0755), 0);
+    close(half_fd);
+    const struct {
+        const char *program, *why;
+    } cases[] = {
+        { "/nonexistent/program", "No such file or directory" },
+        { "/etc/passwd", "Permission denied" },
+        { half, "Exec format error" },
+        { open_for_writing, "Text file busy" },
+    };
+    for (size_t i = 0; i < HX_ARRAY_LEN(cases); i++) {
+        shell_argv[0] = cases[i].program;
+        struct run *run = go("");
+        check(run, HX_FAILED, "spawn");
+        assert_string_equal(run->outcome.reason, "retry");
+        _cleanup_free_ char *message = hx_printf("%s: %s", cases[i].program, cases[i].why);
+        assert_string_equal(run->outcome.message, message);
+        assert_int_equal(run->evidence->pgid, 0);
+        assert_int_equal(worker.slots_running, 0);
+    }
+    next_max_attempts = 1;
     check(go(""), HX_DEAD_LETTER, "spawn");
+    close(busy_fd);
+    unlink(half);
+    unlink(open_for_writing);
 }
 
 static void a_shortage_passes(void **state) {
@@ -327,7 +356,7 @@ int main(void) {
         TEST(drained_it_may_still_succeed),
         TEST(its_group_ends_with_it),
         TEST(a_run_that_is_forgotten_is_killed),
-        TEST(a_wrong_program_is_permanent),
+        TEST(a_program_that_cannot_be_started_is_tried_again),
         TEST(a_shortage_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,34 @@ static void check_and_show(void **s) {
     assert_null(strstr(run->out, "not-shown"));
 }
 
+static void check_looks_for_programs(void **s) {
+    (void)s;
+    put("plain", "");
+    _cleanup_free_ char *content =
+        hx_printf("handlers = ( { type = \"a\"; exec = [\"/bin/sh\"]; },\n"
+                  "{ type = \"b\"; exec = [\"/nonexistent/program\", \"x\"]; },\n"
+                  "{ type = \"c\"; exec = [\"%s\"]; }, { type = \"d\"; exec = [\"/tmp\"]; },\n"
+                  "{ type = \"e\"; url = \"http://h\"; } );",
+                  in_scratch("plain"));
+    put("main.conf", content);
+    const char *file = in_scratch("main.conf");
+    _cleanup_free_ char *check = hx_printf("--config %s --check-config", file);
+    _cleanup_free_ char *plain = hx_printf("--config %s", file);
+    _cleanup_free_ char *warnings =
+        hx_printf("heimdex-test: warning: %s:2: handler b: exec: /nonexistent/program: No such file or directory\n"
+                  "heimdex-test: warning: %s:3: handler c: exec: %s: is not executable\n"
+                  "heimdex-test: warning: %s:3: handler d: exec: /tmp: is no file\n",
+                  file, file, in_scratch("plain"), file);
+    struct run *run = start(check);
+    assert_int_equal(run->result, HX_EXIT_OK);
+    assert_string_equal(run->err, warnings);
+    assert_string_equal(run->out, "heimdex-test: configuration ok\n");
+    run = start(plain); /* every other run of every tool needn't hear of it */
+    assert_int_equal(run->result, -1);
+    assert_string_equal(run->err, "");
+    run->config = hx_config_free(run->config);
+}
+
 static void bad_configuration(void **s) {
     (void)s;
     put("main.conf", "worker = { slots = 3; };");
@@ -239,6 +267,7 @@ int main(void) {
         scratch_test(usage_errors),
         scratch_test(help_and_version),
         scratch_test(check_and_show),
+        scratch_test(check_looks_for_programs),
         scratch_test(bad_configuration),
         scratch_test(warnings),
         scratch_test(packed),

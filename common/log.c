@@ -5,7 +5,9 @@
 #include "common/redact.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct {
@@ -14,7 +16,7 @@ static struct {
     bool colour;
     bool initialised;
     _Atomic int level;
-    _Atomic uint64_t dropped;
+    _Atomic uint64_t dropped, unreported;
 } state = { .format = HX_LOG_TEXT, .level = HX_LOG_INFO };
 
 static const char *program(void) {
@@ -48,24 +50,92 @@ uint64_t hx_log_dropped(void) {
     return atomic_load(&state.dropped);
 }
 
-static void emit(const struct hx_log_line *line) {
+static int put(const struct hx_log_line *line) {
     _cleanup_buf_ struct hx_buf out = { 0 };
-    int r = 0;
+    size_t done;
     if (state.format == HX_LOG_JOURNAL) {
         hx_log_format_journal(&out, line);
-        r = hx_log_journal_send(out.data, out.len);
+        int r = hx_log_journal_send(out.data, out.len);
         if (r == 0 || r == -EAGAIN)
-            goto done;
+            return r;
         hx_buf_clear(&out); /* no journal here: better as text than not at all */
     }
     if (state.format == HX_LOG_JSON)
         hx_log_format_json(&out, line);
     else
         hx_log_format_text(&out, line, state.colour);
-    r = hx_log_write(out.data, out.len);
-done:
+    return hx_log_write(out.data, out.len, &done);
+}
+
+static void count_dropped(uint64_t lines) {
+    atomic_fetch_add(&state.dropped, lines);
+    atomic_fetch_add(&state.unreported, lines);
+}
+
+/* Behind a line that got through, not before it: a reader with room for one line at a time would get reports only. The level doesn't
+ * matter: the lines that this stands for had passed it. */
+static void report_dropped(void) {
+    uint64_t n = atomic_exchange(&state.unreported, 0);
+    if (n == 0)
+        return;
+    char message[80], detail[48];
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    snprintf(message, sizeof(message), "%llu lines dropped, nobody read them in time", (unsigned long long)n);
+    snprintf(detail, sizeof(detail), "\"dropped\":%llu", (unsigned long long)n);
+    ctx.event = "log.dropped";
+    ctx.detail_json = detail;
+    int r = put(&(struct hx_log_line){
+        .level = HX_LOG_WARNING,
+        .ctx = &ctx,
+        .service = program(),
+        .environment = state.environment,
+        .message = message,
+        .wall_us = hx_wall_us(),
+    });
     if (r < 0)
-        atomic_fetch_add(&state.dropped, 1);
+        atomic_fetch_add(&state.unreported, n);
+}
+
+static void emit(const struct hx_log_line *line) {
+    if (put(line) < 0)
+        count_dropped(1);
+    else
+        report_dropped();
+}
+
+static uint64_t count_lines(const char *text, size_t n) {
+    uint64_t lines = 0;
+    for (const char *end; n > 0 && (end = memchr(text, '\n', n)); lines++) {
+        n -= (size_t)(end - text) + 1;
+        text = end + 1;
+    }
+    return lines + (n > 0);
+}
+
+/* As many whole lines as a pipe takes all or none of; one that is longer goes alone. */
+static size_t atomic_part(const char *lines, size_t n) {
+    const char *end = n > PIPE_BUF ? memrchr(lines, '\n', PIPE_BUF) : NULL;
+    if (n > PIPE_BUF && !end)
+        end = memchr(lines, '\n', n);
+    return end ? (size_t)(end - lines) + 1 : n;
+}
+
+void hx_log_forward(const char *lines, size_t n) {
+    int saved_errno = errno;
+    if (!state.initialised)
+        hx_log_write_init(STDERR_FILENO);
+    bool flows = true;
+    while (flows && n > 0) {
+        size_t done;
+        flows = hx_log_write(lines, atomic_part(lines, n), &done) == 0;
+        lines += done;
+        n -= done;
+    }
+    if (flows)
+        report_dropped();
+    else
+        count_dropped(count_lines(lines, n));
+    errno = saved_errno;
 }
 
 static void redacted_message(struct hx_buf *out, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));

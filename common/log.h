@@ -1,9 +1,10 @@
 /* Logging of the programs (libraries stay silent above debug): journald's native protocol with fields, JSON lines,
- * or text. Never blocks: what can't be written at once is dropped and counted. Every message passes hx_redact, and
- * control characters are escaped. */
+ * or text. Never blocks: what can't be written at once is dropped and counted; behind the first line that gets through
+ * again one with the event log.dropped says how many, whatever the level. Every message passes hx_redact, and control characters are escaped. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* syslog's numbers, as journald has them. */
@@ -45,6 +46,10 @@ void hx_log_init(const struct hx_log_options *options);
 void hx_log(enum hx_log_level level, const struct hx_log_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 bool hx_log_enabled(enum hx_log_level level);
+/* Writes whole lines of another process to stderr as they are, under the same rules. */
+void hx_log_forward(const char *lines, size_t n);
+/* True for a line that one of our programs logged to a pipe, as JSON or text; its beginning is enough. */
+bool hx_log_wrote(const char *line, size_t n);
 /* Lines dropped since the start because the reader was slow or gone. */
 uint64_t hx_log_dropped(void);
 

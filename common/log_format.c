@@ -144,6 +144,34 @@ void hx_log_format_text(struct hx_buf *out, const struct hx_log_line *line, bool
     hx_buf_putc(out, '\n');
 }
 
+/* ---- telling our lines from others' ---- */
+
+/* "2026-11-21T11:01:26.648" */
+static bool is_time(const char *text, size_t n) {
+    static const char form[] = "0000-00-00T00:00:00.000";
+    for (size_t i = 0; i < sizeof(form) - 1; i++)
+        if (i >= n || (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]))
+            return false;
+    return true;
+}
+
+bool hx_log_wrote(const char *line, size_t n) {
+    static const char json[] = "{\"ts\":\"";
+    enum { JSON = sizeof(json) - 1, TIME = 23 };
+    if (n >= JSON && memcmp(line, json, JSON) == 0)
+        return is_time(line + JSON, n - JSON);
+    if (!is_time(line, n) || n < TIME + 2 || memcmp(line + TIME, "Z ", 2) != 0)
+        return false;
+    size_t level_len = 0;
+    const char *level = line + TIME + 2;
+    while (TIME + 2 + level_len < n && level[level_len] != ' ')
+        level_len++;
+    for (enum hx_log_level l = HX_LOG_ERR; l <= HX_LOG_DEBUG; l++)
+        if (strlen(level_name(l)) == level_len && memcmp(level, level_name(l), level_len) == 0)
+            return true;
+    return false;
+}
+
 /* ---- journal: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ ---- */
 
 /* Escaped values hold no newline, so the simple form will do. */

@@ -39,8 +39,8 @@ void hx_log_escape(struct hx_buf *out, const char *text);
 
 /* log_write.c: looks at the descriptor again, after a program has replaced its stderr. */
 void hx_log_write_init(int fd);
-/* Writes all, or drops (-EAGAIN …). Never blocks, raises no SIGPIPE. */
-int hx_log_write(const char *data, size_t len);
+/* Writes all, or drops the rest from *ret_done on (-EAGAIN …). Never blocks, raises no SIGPIPE. */
+int hx_log_write(const char *data, size_t len, size_t *ret_done);
 /* The same, to stderr, but waits up to a second each time the reader is slow. */
 void hx_log_write_patiently(const char *data, size_t len);
 

@@ -72,24 +72,25 @@ static ssize_t write_some(const char *data, size_t len) {
     return write(out.fd, data, HX_MIN(len, (size_t)PIPE_BUF));
 }
 
-static int write_all(const char *data, size_t len) {
+static int write_all(const char *data, size_t len, size_t *ret_done) {
     bool torn = atomic_exchange(&out.torn, false);
     if (torn && write_some("\n", 1) != 1) {
         atomic_store(&out.torn, true);
         return -EAGAIN;
     }
-    for (size_t done = 0; done < len;) {
+    size_t done = 0;
+    int r = 0;
+    while (r == 0 && done < len) {
         ssize_t n = write_some(data + done, len - done);
-        if (n > 0) {
+        if (n > 0)
             done += (size_t)n;
-            continue;
-        }
-        if (n < 0 && errno == EINTR)
-            continue;
-        atomic_store(&out.torn, done > 0);
-        return n < 0 ? -errno : -EAGAIN;
+        else if (n == 0 || errno != EINTR)
+            r = n < 0 ? -errno : -EAGAIN;
     }
-    return 0;
+    if (r < 0)
+        atomic_store(&out.torn, done > 0 && data[done - 1] != '\n');
+    *ret_done = done;
+    return r;
 }
 
 /* A reader that is gone must not kill us, nor may a log change what the program does about SIGPIPE: the signal, which
@@ -108,12 +109,13 @@ static void release_sigpipe(const sigset_t *pipe_only, bool came) {
     pthread_sigmask(SIG_UNBLOCK, pipe_only, NULL);
 }
 
-int hx_log_write(const char *data, size_t len) {
+int hx_log_write(const char *data, size_t len, size_t *ret_done) {
     sigset_t pipe_only;
+    *ret_done = 0;
     if (out.way == PLAIN || out.way == SOCKET)
-        return write_all(data, len);
+        return write_all(data, len, ret_done);
     bool held_before = hold_sigpipe(&pipe_only);
-    int r = write_all(data, len);
+    int r = write_all(data, len, ret_done);
     if (!held_before)
         release_sigpipe(&pipe_only, r == -EPIPE);
     return r;

@@ -245,7 +245,87 @@ static void a_torn_line_is_ended(void **state) {
     hx_info(NULL, "next");
     _cleanup_free_ char *next = written(*state);
     assert_int_equal(next[0], '\n');
+    char *second = strchr(next + 1, '\n') + 1;
+    is_one_object(second); /* what became of the big one */
+    *second = '\0';
     is_one_object(next + 1);
+}
+
+static size_t count(const char *text, const char *what) {
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+/* When the reader is back, it hears what it has missed, once. */
+static void what_was_dropped_is_reported_once(void **state) {
+    static const enum hx_log_format formats[] = { HX_LOG_JSON, HX_LOG_TEXT };
+    for (size_t i = 0; i < 2; i++) {
+        init(formats[i], HX_LOG_ERR); /* below the report's own level */
+        uint64_t before = hx_log_dropped();
+        while (hx_log_dropped() - before < 250)
+            hx_error(NULL, "a line");
+        _cleanup_free_ char *full = written(*state);
+        assert_int_equal(count(full, "dropped"), 0);
+        hx_error(NULL, "back");
+        hx_error(NULL, "again");
+        _cleanup_free_ char *text = written(*state);
+        assert_int_equal(count(text, "250 lines dropped"), 1);
+        assert_int_equal(count(text, "\n"), 3);
+        assert_true(strstr(text, "back") < strstr(text, "250 lines") &&
+                    strstr(text, "250 lines") < strstr(text, "again"));
+        assert_int_equal(count(text, "\"event\":\"log.dropped\""), formats[i] == HX_LOG_JSON);
+        assert_int_equal(count(text, "\"dropped\":250}"), formats[i] == HX_LOG_JSON);
+    }
+}
+
+static void forwarded_lines_are_dropped_whole_and_counted(void **state) {
+    _cleanup_buf_ struct hx_buf lines = { 0 };
+    init(HX_LOG_JSON, HX_LOG_INFO);
+    for (int i = 0; i < 1000; i++)
+        hx_buf_printf(&lines, "someone else's line %0100d\n", i);
+    uint64_t before = hx_log_dropped();
+    hx_log_forward(lines.data, lines.len);
+    hx_log_forward(lines.data, lines.len);
+    hx_info(NULL, "nor this");
+    _cleanup_free_ char *text = written(*state);
+    size_t n = strlen(text), arrived = count(text, "\n");
+    assert_true(arrived > 100 && arrived < 1000);
+    assert_memory_equal(text, lines.data, n);
+    assert_int_equal(text[n - 1], '\n');
+    assert_int_equal(hx_log_dropped() - before, 2001 - arrived);
+    hx_log_forward("back\n", 5);
+    _cleanup_free_ char *back = written(*state);
+    assert_true(hx_startswith(back, "back\n"));
+    is_one_object(back + 5);
+    assert_int_equal(count(back, "\"event\":\"log.dropped\""), 1);
+}
+
+static void knows_its_own_lines(void **state) {
+    static const enum hx_log_format formats[] = { HX_LOG_JSON, HX_LOG_TEXT };
+    static const enum hx_log_level levels[] = { HX_LOG_ERR, HX_LOG_WARNING, HX_LOG_NOTICE, HX_LOG_INFO, HX_LOG_DEBUG };
+    for (size_t i = 0; i < HX_ARRAY_LEN(formats) * HX_ARRAY_LEN(levels); i++) {
+        init(formats[i % 2], HX_LOG_DEBUG);
+        hx_log(levels[i / 2], NULL, "a line");
+        _cleanup_free_ char *line = written(*state);
+        assert_true(hx_log_wrote(line, strlen(line)));
+        assert_true(hx_log_wrote(line, 40)); /* torn */
+    }
+    static const char *const others[] = {
+        "",
+        "{",
+        "free(): invalid pointer",
+        "==4711==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010",
+        "{\"ts\":\"yesterday\",\"service\":\"x\"}",
+        "{\"result\":1}",
+        "2026-11-21T11:01:26.648Z",
+        "2026-11-21T11:01:26.648Z fine    x: y",
+        "2026-11-21 11:01:26.648Z info    x: y",
+        "heimdex-worker: --slot: x: not a valid value",
+    };
+    for (size_t i = 0; i < HX_ARRAY_LEN(others); i++)
+        assert_false(hx_log_wrote(others[i], strlen(others[i])));
 }
 
 static void a_reader_that_is_gone_drops(void **state) {
@@ -336,6 +416,9 @@ int main(void) {
         TEST(errno_stays),
         TEST(a_full_pipe_drops),
         TEST(a_torn_line_is_ended),
+        TEST(what_was_dropped_is_reported_once),
+        TEST(forwarded_lines_are_dropped_whole_and_counted),
+        TEST(knows_its_own_lines),
         TEST(a_reader_that_is_gone_drops),
         TEST(a_full_socket_drops),
         TEST(files_keep_their_offset),

@@ -128,8 +128,19 @@ static void a_slow_journal_drops(void **state) {
         hx_info(NULL, "line %d", i);
     assert_int_equal(hx_log_dropped() - before, 3);
     free(receive(*state, &memfd));
-    hx_info(NULL, "there is room again");
+    hx_info(NULL, "there is room for one");
     assert_int_equal(hx_log_dropped() - before, 3);
+    free(receive(*state, &memfd));
+    free(receive(*state, &memfd));
+    hx_info(NULL, "there is room for two");
+    for (bool room = false; !room;) {
+        _cleanup_free_ char *entry = receive(*state, &memfd);
+        room = strstr(entry, "MESSAGE=there is room for two\n");
+    }
+    _cleanup_free_ char *report = receive(*state, &memfd);
+    assert_non_null(strstr(report, "MESSAGE=3 lines dropped"));
+    assert_non_null(strstr(report, "HEIMDEX_EVENT=log.dropped\n"));
+    assert_non_null(strstr(report, "HEIMDEX_DETAIL={\"dropped\":3}\n"));
 }
 
 /* Without a journal a line is still worth printing, and a journal that comes back is used again. */

@@ -67,6 +67,22 @@ def test_a_crash_costs_its_mates_nothing(fleet, jobs):
     fleet.check.update(acks=ids, finished=True)
 
 
+@pytest.mark.parametrize("log", ["json", "text"])
+def test_a_crash_tells_nothing_of_other_jobs(fleet, jobs, log):
+    """What the worker logged, of other orgs' jobs or of its configuration, is not in the crashed job's history."""
+    one = fleet(workers=1, jobs=QUICK_RETRIES, log={"format": log}, handlers=[sh("chatty", "echo of another org")])
+    chatty = jobs.batch([{"type": "chatty", "org_id": "33333333-3333-4333-8333-333333333333"}])[0]
+    jobs.wait(chatty, "succeeded")
+    until(lambda: "of another org" in one.log(), what="its output in the log")
+    id = jobs.submit("mock_process", {"fail": "crash", "fail_attempts": 1})
+    jobs.wait(id, "succeeded")
+    death, = release_events(jobs, id)
+    assert death["error"]["code"] == "SIGSEGV" and death["max_rss_kb"] > 0
+    assert "stderr" not in death
+    died = next(line for line in one.log().splitlines() if "was killed by SIGSEGV" in line)
+    assert "another org" not in died and "heimdex-worker:" not in died and chatty not in died
+
+
 def test_a_poisonous_job_is_put_away(fleet, jobs):
     fleet(workers=1, jobs={"max_crashes": 2, **QUICK_RETRIES}, supervisor={"restart_backoff_max": "200ms"})
     patient = jobs.batch([{"type": "mock_process", "payload": {"fail": "crash"}, "max_attempts": 10}])[0]

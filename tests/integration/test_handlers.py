@@ -46,12 +46,28 @@ def test_exec_handlers(fleet, jobs):
     jobs.wait(ids.values())
     rows = {name: jobs.row(id) for name, id in ids.items()}
     assert {name: (row["status"], row["attempt"], row["last_error_code"]) for name, row in rows.items()} == {
-        **{name: case[1:] for name, case in EXEC.items()}, "nowhere": ("dead_letter", 1, "spawn")}
+        **{name: case[1:] for name, case in EXEC.items()}, "nowhere": ("dead_letter", 2, "spawn")}
     assert [jobs.result(ids[name]) for name in ("ok", "result", "talkative", "no newline")] == [None] + [{"n": 2}] * 3
     assert rows["error"]["last_error_message"] == "said so" and rows["cancel"]["last_error_message"] == "not needed"
     assert rows["snooze"]["max_attempts"] == 3 and rows["once"]["max_attempts"] == 2
     assert "/nowhere/program" in rows["nowhere"]["last_error_message"]
     fleet.check.update(acks=ids.values(), finished=True)
+
+
+def test_a_program_that_a_deployment_replaces(fleet, jobs, tmp_path):
+    """It is away, then half there, then there."""
+    program = tmp_path / "program"
+    fleet(workers=1, handlers=[{"type": "deployed", "exec": [program], "backoff_base": "50ms", "backoff_max": "50ms", "max_attempts": 1000}])
+    id = jobs.submit("deployed")
+    jobs.wait_for(id, lambda row: "No such file" in (row["last_error_message"] or ""))
+    program.write_text("")
+    jobs.wait_for(id, lambda row: "Permission denied" in row["last_error_message"])
+    assert jobs.row(id)["last_error_code"] == "spawn"
+    (tmp_path / "new").write_text("""#!/bin/sh\necho '{"result":"new"}'\n""")
+    (tmp_path / "new").chmod(0o755)
+    (tmp_path / "new").rename(program)
+    jobs.wait(id, "succeeded")
+    assert jobs.result(id) == "new"
 
 
 @pytest.mark.quick

@@ -1,11 +1,11 @@
 #include "supervisor/output.h"
 
+#include "common/log.h"
+#include "common/redact.h"
 #include "common/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -21,7 +21,8 @@ struct output {
     struct hx_watch *watch;
     struct hx_evidence *evidence;
     int fd;
-    struct hx_buf line; /* what came behind the last line break */
+    struct hx_buf line;   /* what came behind the last line break */
+    bool in_line, logged; /* the beginning of the line was taken already; it is one of the child's log */
     char tail[HX_EVIDENCE_STDERR];
     size_t tail_len;
 };
@@ -40,28 +41,39 @@ static void keep_tail(struct output *o, const char *data, size_t n) {
     o->evidence->tail_len = (uint32_t)o->tail_len;
 }
 
-/* Never waits for the reader of our stderr; what it can't take now is dropped, as everywhere in the log. PIPE_BUF is what a pipe
- * that polls writable takes without blocking. */
-static void forward(const char *data, size_t n) {
+/* What the child logged is in the log, and may be of any job: only what it printed otherwise tells of its crash (a sanitizer's report,
+ * an assertion, what libc says before it aborts). Redacted by whole lines, because the tail may begin inside a secret. */
+static void keep_line(struct output *o, const char *line, size_t n) {
+    if (!o->in_line)
+        o->logged = hx_log_wrote(line, n);
+    o->in_line = line[n - 1] != '\n';
+    if (o->logged)
+        return;
+    _cleanup_free_ char *text = hx_alloc(n + 1);
+    for (size_t i = 0; i < n; i++)
+        text[i] = line[i] ? line[i] : ' ';
+    _cleanup_free_ char *safe = hx_redacted(text);
+    keep_tail(o, safe, strlen(safe));
+}
+
+static void keep_lines(struct output *o, const char *lines, size_t n) {
     while (n > 0) {
-        struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
-        if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0)
-            return;
-        ssize_t written = write(STDERR_FILENO, data, HX_MIN(n, (size_t)PIPE_BUF));
-        if (written <= 0)
-            return;
-        data += written;
-        n -= (size_t)written;
+        const char *end = memchr(lines, '\n', n);
+        size_t len = end ? (size_t)(end - lines) + 1 : n;
+        keep_line(o, lines, len);
+        lines += len;
+        n -= len;
     }
 }
 
 /* Whole lines only: children share our stderr, and a reader of JSON must not find two halves on one line. */
-static void forward_lines(struct output *o) {
+static void take_lines(struct output *o) {
     const char *end = o->line.len > 0 ? memrchr(o->line.data, '\n', o->line.len) : NULL;
     size_t n = end ? (size_t)(end - o->line.data) + 1 : o->line.len > LINE_MAX_BYTES ? o->line.len : 0;
     if (n == 0)
         return;
-    forward(o->line.data, n);
+    hx_log_forward(o->line.data, n);
+    keep_lines(o, o->line.data, n);
     hx_buf_consume(&o->line, n);
 }
 
@@ -75,9 +87,8 @@ static bool read_some(struct output *o) {
         o->watch = hx_watch_free(o->watch);
     if (n <= 0)
         return false;
-    keep_tail(o, at, (size_t)n);
     o->line.len += (size_t)n;
-    forward_lines(o);
+    take_lines(o);
     return true;
 }
 
@@ -115,7 +126,7 @@ void output_finish(struct output *o) {
         ;
     if (o->line.len > 0) {
         hx_buf_putc(&o->line, '\n');
-        forward_lines(o);
+        take_lines(o);
     }
 }
 

@@ -1,4 +1,5 @@
-/* What a child prints: forwarded to our own stderr, whole lines at a time, and its last bytes kept as evidence of a crash. */
+/* What a child prints: forwarded to our own stderr, whole lines at a time, and the last of it that isn't its log kept as evidence of a
+ * crash. */
 #pragma once
 
 #include "common/evidence.h"
@@ -11,6 +12,6 @@ struct output;
 int output_new(struct hx_loop *loop, struct hx_evidence *evidence, struct output **ret, int *ret_write_fd);
 /* Forwards what is still in the pipe and a last line without its end. Called once the child is dead. */
 void output_finish(struct output *o);
-/* The last bytes that came, at most HX_EVIDENCE_STDERR. */
+/* The end of what it printed and did not log, redacted, at most HX_EVIDENCE_STDERR bytes; it may begin inside a line. */
 const char *output_tail(const struct output *o, size_t *ret_len);
 struct output *output_free(struct output *o);

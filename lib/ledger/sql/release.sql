@@ -3,6 +3,7 @@
 --   ended, not written  queued again, with one more attempt allowed: the run is lost, not the job's fault
 --   started             failed with the way the worker died, a crash counted, due after a backoff; dead_letter when its
 --                       attempts are used up, or when it took down more workers than allowed
+-- What the worker printed as it died is told of the last alone: nothing of it can be the others'.
 -- $1 worker $2 ids with evidence $3 their fences $4 true: had ended $5 no evidence: all count as started
 -- $6 error code $7 message $8 detail of the death (jsonb object) $9 backoff base ms $10 backoff max ms $11 max crashes
 with held as materialized (
@@ -37,7 +38,7 @@ with held as materialized (
 ), events as (
     insert into job_event (job_id, ts, prev_status, next_status, detail_json)
     select id, updated_at, 'running', status,
-           $8::jsonb || jsonb_build_object('reason', 'worker died', 'run', what, 'attempt', attempt, 'crashes', crash_count)
+           case when what = 'started' then $8::jsonb else $8::jsonb - 'stderr' end || jsonb_build_object('reason', 'worker died', 'run', what, 'attempt', attempt, 'crashes', crash_count)
              || case when what = 'started' then jsonb_build_object('error', jsonb_build_object('code', $6::text, 'message', $7::text))
                      else '{}' end
       from freed

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/redact.h"
 #include "common/text.h"
 
 #include <fcntl.h>
@@ -97,6 +98,62 @@ static void keeps_the_tail(void **s) {
     assert_memory_equal(tail + n - 14, "line 999\nmore\n", 14);
 }
 
+static void the_tail_is(const char *expected) {
+    size_t n;
+    const char *tail = output_tail(output, &n);
+    _cleanup_free_ char *text = hx_strndup(tail, n);
+    assert_string_equal(text, expected);
+}
+
+/* Its log holds lines of any job and the whole configuration: none of that belongs to a crash. */
+static void what_it_logged_is_no_evidence(void **s) {
+    (void)s;
+    static const char starting[] =
+        "{\"ts\":\"2026-11-21T11:01:26.648123Z\",\"service\":\"heimdex-worker\",\"event\":\"starting\"}\n";
+    static const char other_job[] = "2026-11-21T11:01:26.648Z info    heimdex-worker: of another org job_id=1\n";
+    print(starting);
+    print("free(): invalid pointer\n");
+    print(other_job);
+    print("{\"ts\":\"2026-11-21T11:01:26.648123Z\",\"ser"); /* in two reads */
+    print("vice\":\"heimdex-worker\"}\nworker.c:12: start: Assertion `w' failed.\n");
+    print("{\"ts\":\"2026-11-21T11:01:26.648123Z\",\"cut by its death");
+    output_finish(output);
+    the_tail_is("free(): invalid pointer\nworker.c:12: start: Assertion `w' failed.\n");
+}
+
+static void a_logged_line_without_end_is_no_evidence(void **s) {
+    (void)s;
+    static char part[16 * 1024];
+    memset(part, 'x', sizeof(part));
+    print("{\"ts\":\"2026-11-21T11:01:26.648123Z\",\"message\":\"");
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(write(write_fd, part, sizeof(part)), sizeof(part));
+        hx_loop_once(loop, 2000);
+    }
+    print("\"}\nlast words\n");
+    the_tail_is("last words\n");
+}
+
+static void secrets_are_left_out_before_the_tail_is_cut(void **s) {
+    (void)s;
+    hx_redact_secret("hunter2-hunter2-hunter2");
+    char filler[64];
+    memset(filler, '.', sizeof(filler));
+    filler[sizeof(filler) - 2] = '\n';
+    filler[sizeof(filler) - 1] = '\0';
+    print("password=hunter2-");
+    print("hunter2-hunter2\n");
+    size_t n, lines = 0;
+    for (bool cut = false; !cut; lines++) { /* until the tail has begun to lose that line */
+        print(filler);
+        const char *tail = output_tail(output, &n);
+        _cleanup_free_ char *text = hx_strndup(tail, n);
+        assert_null(strstr(text, "hunter2"));
+        cut = n == HX_EVIDENCE_STDERR;
+    }
+    assert_true(lines > HX_EVIDENCE_STDERR / sizeof(filler));
+}
+
 static void a_flood_is_cut(void **s) {
     (void)s;
     static char flood[60 * 1024];
@@ -116,6 +173,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(forwards_whole_lines, open_all, close_all),
         cmocka_unit_test_setup_teardown(reads_what_is_left, open_all, close_all),
         cmocka_unit_test_setup_teardown(keeps_the_tail, open_all, close_all),
+        cmocka_unit_test_setup_teardown(what_it_logged_is_no_evidence, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_logged_line_without_end_is_no_evidence, open_all, close_all),
+        cmocka_unit_test_setup_teardown(secrets_are_left_out_before_the_tail_is_cut, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_flood_is_cut, open_all, close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

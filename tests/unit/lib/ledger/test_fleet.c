@@ -118,6 +118,7 @@ static void evidence_decides(void **state) {
     /* 0 had started; 1 had ended; 2 not started; of 3 an older run is known, which proves nothing about this one */
     const struct hx_uuid known[] = { ids[0], ids[1], ids[3] };
     struct hx_death death = death_of(worker);
+    death.detail = "{\"signal\": 11, \"stderr\": \"last words\"}";
     death.ids = known;
     death.fences = (const int32_t[]){ 1, 1, 0 };
     death.ended = (const bool[]){ false, true, false };
@@ -140,6 +141,9 @@ static void evidence_decides(void **state) {
         "1",
         "select count(*) from job_event where detail_json @> '{\"signal\": 11, \"run\": \"started\", \"crashes\": 1, "
         "\"error\": {\"code\": \"SIGSEGV\", \"message\": \"worker died\"}}'");
+    assert_value(
+        "started",
+        "select string_agg(detail_json ->> 'run', ' ') from job_event where detail_json ->> 'stderr' = 'last words'");
     assert_value("t 0 0", "select concat_ws(' ', (select dead from worker), (select count(*) from claim), (select "
                           "count(*) from signal))");
 

@@ -32,8 +32,9 @@ struct hx_log_ctx {
     const char *event; /* short name of what happened: "starting", "heartbeat", "job.succeeded"; default "log" */
     const char *error_code;
     const char *trace_id;
-    const char
-        *detail_json; /* more members of a JSON object without the braces, e.g. "\"config\":{…}"; already redacted */
+    /* more members of a JSON object without the braces, e.g. "\"config\":{…}"; already redacted */
+    const char *detail_json;
+    const char *detail_text; /* the same in brief, for text, which leaves detail_json out; already redacted */
 };
 #define HX_LOG_CTX ((struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1 })
 
@@ -41,7 +42,7 @@ struct hx_log_ctx {
  * to stderr as text at info. */
 void hx_log_init(const struct hx_log_options *options);
 /* ctx may be NULL. JSON: {"ts","service","env","level","event","message",…fields in lower snake case…}; journal: MESSAGE,
- * PRIORITY, SYSLOG_IDENTIFIER, HEIMDEX_JOB_ID and so on (HEIMDEX_DETAIL for detail_json); text: without the detail. Where
+ * PRIORITY, SYSLOG_IDENTIFIER, HEIMDEX_JOB_ID and so on (HEIMDEX_DETAIL for detail_json); text: detail_text at its end. Where
  * the journal is wanted but not there, text. Any thread; errno stays. */
 void hx_log(enum hx_log_level level, const struct hx_log_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

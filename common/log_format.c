@@ -141,6 +141,10 @@ void hx_log_format_text(struct hx_buf *out, const struct hx_log_line *line, bool
         hx_buf_printf(out, " %s=", hx_log_fields[i].name);
         hx_log_escape(out, value);
     }
+    if (line->ctx->detail_text && line->ctx->detail_text[0]) {
+        hx_buf_putc(out, ' ');
+        hx_log_escape(out, line->ctx->detail_text);
+    }
     hx_buf_putc(out, '\n');
 }
 

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "lib/config/logging.h"
 #include "lib/notify/notify.h"
 
 #include <unistd.h>
@@ -57,13 +58,9 @@ void report_stopping(struct supervisor *s) {
 /* ---- the log ---- */
 
 void report_start(const struct supervisor *s) {
-    _cleanup_buf_ struct hx_buf detail = { 0 };
-    struct hx_log_ctx ctx = HX_LOG_CTX;
-    hx_buf_puts(&detail, "\"config\":");
-    hx_config_show_json(s->config, &detail);
-    ctx.event = "starting";
-    ctx.detail_json = detail.data;
-    hx_info(&ctx, "starting version %s, instance %s, run %s", HX_VERSION, s->instance, s->incarnation);
+    _cleanup_free_ char *sentence =
+        hx_printf("starting version %s, instance %s, run %s", HX_VERSION, s->instance, s->incarnation);
+    hx_config_log_starting(s->config, NULL, sentence);
     if (geteuid() == 0)
         hx_warning(NULL, "running as root: handlers will, too; a user of its own is safer");
 }

@@ -103,6 +103,8 @@ void hx_config_postgres(const struct hx_config *c, const char *const **ret_keywo
  * event's "config": {"worker.slots":16,…}. */
 void hx_config_show(const struct hx_config *c, struct hx_buf *out);
 void hx_config_show_json(const struct hx_config *c, struct hx_buf *out);
+/* "worker.slots=16 kafka.brokers=k1:9092 handlers=[a, b]": what isn't left at its default, redacted. */
+void hx_config_show_brief(const struct hx_config *c, struct hx_buf *out);
 /* The whole of docs/configuration.md, from the table. */
 void hx_config_document(struct hx_buf *out);
 

@@ -31,12 +31,20 @@ void hx_config_start_log(const struct hx_config *config, const char *service, co
         .format = format_of(hx_config_string(config, HX_LOG_FORMAT_KEY)),
         .level = level_of(hx_config_string(config, HX_LOG_LEVEL_KEY)),
     });
-    _cleanup_buf_ struct hx_buf detail = { 0 };
-    hx_buf_puts(&detail, "\"config\":");
-    hx_config_show_json(config, &detail);
+    _cleanup_free_ char *sentence =
+        hx_printf("%s %s starting%s%s", service, HX_VERSION, who ? " as " : "", who ? who : "");
+    hx_config_log_starting(config, who, sentence);
+}
+
+void hx_config_log_starting(const struct hx_config *config, const char *who, const char *sentence) {
+    _cleanup_buf_ struct hx_buf whole = { 0 }, brief = { 0 };
+    hx_buf_puts(&whole, "\"config\":");
+    hx_config_show_json(config, &whole);
+    hx_config_show_brief(config, &brief);
     struct hx_log_ctx ctx = HX_LOG_CTX;
     ctx.event = "starting";
     ctx.worker = who;
-    ctx.detail_json = detail.data;
-    hx_log(HX_LOG_INFO, &ctx, "%s %s starting%s%s", service, HX_VERSION, who ? " as " : "", who ? who : "");
+    ctx.detail_json = whole.data;
+    ctx.detail_text = brief.data;
+    hx_info(&ctx, "%s", sentence);
 }

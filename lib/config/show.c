@@ -134,3 +134,29 @@ void hx_config_show_json(const struct hx_config *c, struct hx_buf *out) {
     }
     hx_buf_puts(out, "]}");
 }
+
+/* Without its quotes, where nothing in it needs them. */
+static void append_bare(const char *value, struct hx_buf *out) {
+    size_t n = strlen(value);
+    bool plain = n > 2 && value[0] == '"' && strcspn(value + 1, " \"\\[]=") == n - 2;
+    hx_buf_append(out, value + plain, plain ? n - 2 : n);
+}
+
+void hx_config_show_brief(const struct hx_config *c, struct hx_buf *out) {
+    for (int key = 0; key < HX_KEYS; key++) {
+        const struct hx_value *value = &c->values[key];
+        _cleanup_buf_ struct hx_buf text = { 0 };
+        if (value->origin == HX_ORIGIN_DEFAULT || (!value->text && !value->list))
+            continue;
+        append_value((enum hx_key)key, value, &text);
+        hx_buf_printf(out, "%s%s=", out->len ? " " : "", hx_table[key].name);
+        append_bare(text.data, out);
+    }
+    for (size_t i = 0; i < c->handler_count; i++) {
+        _cleanup_buf_ struct hx_buf type = { 0 };
+        append_quoted(c->handlers[i].type, &type);
+        hx_buf_puts(out, i ? ", " : out->len ? " handlers=[" : "handlers=[");
+        append_bare(type.data, out);
+    }
+    hx_buf_puts(out, c->handler_count ? "]" : "");
+}

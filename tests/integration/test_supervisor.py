@@ -276,6 +276,15 @@ def test_forwards_what_children_print(fleet):
     assert "two without its end\n" in f.lines
 
 
+def test_a_text_log_begins_with_the_configuration(fleet):
+    f = fleet(workers=1, log_format="text", jobs_timeout="7m", postgres_password="hunter22").start()
+    line = wait_for("its start", lambda: [text for text in f.lines if "starting version" in text])[0]
+    assert " supervisor.workers=1 " in line and " jobs.timeout=7m " in line and f" supervisor.control_socket={f.socket} " in line
+    assert " postgres.password=*** " in line and "hunter22" not in "".join(f.lines)
+    assert "jobs.max_crashes" not in line and line.rstrip().endswith("log.format=text")
+    assert f.stop() == 0
+
+
 def test_heartbeats(fleet):
     f = fleet(log_heartbeat="50ms").plan("worker", running=3).start()
     beat = wait_for("a heartbeat of a full fleet", lambda: [e for e in f.events() if e.get("event") == "heartbeat" and e["workers_ready"] == 2 and e["schedulers_ready"]])[0]

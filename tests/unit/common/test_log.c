@@ -147,6 +147,22 @@ static void json_without_context(void **state) {
     assert_non_null(strstr(line, "\"level\":\"warning\",\"event\":\"log\",\"message\":\"careful\"}\n"));
 }
 
+static void text_has_the_brief_detail(void **state) {
+    static const enum hx_log_format formats[] = { HX_LOG_TEXT, HX_LOG_JSON };
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.worker = "w";
+    ctx.detail_json = "\"config\":{\"a\":1}";
+    ctx.detail_text = "a=1\nb=2";
+    for (size_t i = 0; i < 2; i++) {
+        init(formats[i], HX_LOG_INFO);
+        hx_info(&ctx, "starting");
+        _cleanup_free_ char *line = written(*state);
+        assert_int_equal(strstr(line, " heimdex-test: starting worker=w a=1\\nb=2\n") != NULL, i == 0);
+        assert_int_equal(strstr(line, "config") != NULL, i == 1);
+        assert_int_equal(strstr(line, "b=2") != NULL, i == 0);
+    }
+}
+
 static void hostile_text_stays_one_line(void **state) {
     static const char hostile[] = "a\nb\r\t\x1b[31m\x01 \"quoted\\\" \xff\xc3( \xc2\x9b \x7f \xe2\x82\xac\n\n";
     struct hx_log_ctx ctx = HX_LOG_CTX;
@@ -409,6 +425,7 @@ int main(void) {
         TEST(before_init_nothing_blocks_either),
         TEST(json_has_all_fields),
         TEST(json_without_context),
+        TEST(text_has_the_brief_detail),
         TEST(hostile_text_stays_one_line),
         TEST(secrets_stay_out),
         TEST(levels),

@@ -65,10 +65,37 @@ static void json(void **s) {
     assert_null(strstr(out.data, "-secret"));
 }
 
+static void brief(void **s) {
+    (void)s;
+    _cleanup_config_ struct hx_config *untouched = load("");
+    _cleanup_buf_ struct hx_buf nothing = { 0 };
+    hx_config_show_brief(untouched, &nothing);
+    assert_int_equal(nothing.len, 0);
+    setenv("REDIS_URL", "redis://:redis-secret@h", 1);
+    setenv("PGHOST", "/var/run/my postgres", 1);
+    _cleanup_config_ struct hx_config *c = load(content);
+    _cleanup_buf_ struct hx_buf out = { 0 };
+    hx_config_show_brief(c, &out);
+    assert_string_equal(out.data,
+                        "postgres.host=\"/var/run/my postgres\" postgres.port=5432 postgres.user=heimdex "
+                        "postgres.password=*** kafka.properties=[\"sasl.password=***\", \"a=b\"] kafka.foreign=on "
+                        "worker.slots=4 redis.url=redis://***@h handlers=[t, u]");
+    /* in a child the same */
+    _cleanup_buf_ struct hx_buf packed = { 0 }, again = { 0 };
+    struct hx_config_error e;
+    struct hx_config *child = NULL;
+    hx_config_pack(c, &packed);
+    assert_int_equal(hx_config_unpack(packed.data, packed.len, &child, &e), 0);
+    hx_config_show_brief(child, &again);
+    assert_string_equal(again.data, out.data);
+    hx_config_free(child);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         scratch_test(lines),
         scratch_test(json),
+        scratch_test(brief),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 #include "scheduler/death.h"
 #include "scheduler/scheduler.h"
 
+#include <unistd.h>
+
 /* Before anything else: is the schema the one this version knows? Then, where a supervisor runs us, the workers of its earlier runs:
  * it is gone, they died with it, and what they held waits for nobody. Alone, others on this host may well live: their leases tell. */
 
@@ -51,9 +53,10 @@ static bool ask_bereaved(struct scheduler *s, struct hx_pg_tx *tx) {
         reaper_soon(s->reaper);
         return false;
     }
-    char host[33];
+    char host[33], hostname[256] = "";
     hx_machine_id(host);
-    hx_ledger_bereaved(tx, host, s->instance, &s->incarnation);
+    gethostname(hostname, sizeof hostname - 1);
+    hx_ledger_bereaved(tx, host, hostname, s->instance, &s->incarnation);
     return true;
 }
 

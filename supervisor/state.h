@@ -28,6 +28,7 @@ struct supervisor {
     bool ready;   /* READY=1 was said */
     int exit_code;
     char *instance;
+    int instance_fd; /* holds that name */
     char incarnation[HX_UUID_SIZE];
 };
 

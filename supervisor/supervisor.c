@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "lib/notify/notify.h"
+#include "supervisor/instance.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/settings.h"
 #include "supervisor/state.h"
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 enum { TICK_MAX_MS = 500, STATUS_MS = 1000, EXTRA_STOP_MS = 10 * 1000 };
 
@@ -192,10 +194,19 @@ static int take_control(struct supervisor *s) {
     }
 }
 
+/* Try again later: a standby of the same name is well, and starts when this one is gone. */
+static int take_instance(struct supervisor *s) {
+    s->instance = settings_instance(s->config);
+    int r = instance_take(s->instance, &s->instance_fd);
+    if (r < 0)
+        hx_complain("service.instance: %s: %s", s->instance,
+                    r == -EADDRINUSE ? "another supervisor on this host has this name" : strerror(-r));
+    return r == 0 ? 0 : r == -EADDRINUSE ? HX_EXIT_TRY_AGAIN : HX_EXIT_SOFTWARE;
+}
+
 static int make_launch(struct supervisor *s, const char *bin_dir) {
     const struct hx_uuid run = hx_uuid_v4();
     hx_uuid_format(&run, s->incarnation);
-    s->instance = settings_instance(s->config);
     const char *format = settings_log_format_name(settings_log_format(s->config));
     int r = launch_new(s->config, bin_dir, s->instance, s->incarnation, format, &s->launch);
     if (r < 0)
@@ -228,9 +239,12 @@ static void make_parts(struct supervisor *s) {
 int supervisor_new(const struct hx_config *config, const char *bin_dir, struct supervisor **ret) {
     struct supervisor *s = hx_alloc(sizeof(*s));
     s->config = config;
+    s->instance_fd = -1;
     int r = take_signals(s);
     if (r == 0)
         r = take_control(s);
+    if (r == 0)
+        r = take_instance(s);
     if (r == 0)
         r = make_launch(s, bin_dir);
     if (r != 0) {
@@ -282,6 +296,8 @@ struct supervisor *supervisor_free(struct supervisor *s) {
     hx_timer_free(s->watchdog_timer);
     hx_timer_free(s->heartbeat_timer);
     hx_loop_free(s->loop);
+    if (s->instance_fd >= 0)
+        close(s->instance_fd);
     free(s->status);
     free(s->instance);
     free(s);

@@ -5,7 +5,7 @@
 
 struct supervisor;
 
-/* Takes the control socket and makes ready to start. 0 and *ret, or the exit code to end with, which was explained on stderr.
+/* Takes the control socket and the instance's name, and makes ready to start. 0 and *ret, or the exit code to end with, which was explained on stderr.
  * bin_dir NULL: the children's programs lie beside ours. config must live as long. */
 int supervisor_new(const struct hx_config *config, const char *bin_dir, struct supervisor **ret);
 /* Starts the fleet, and runs until it has ended. Returns the exit code. */

@@ -37,7 +37,8 @@ const struct hx_row hx_table[] = {
                               .max = 64,
                               .fixed = true,
                               .check = hx_check_name,
-                              .help = "Tells fleets on one host apart; the units set it to their instance name." },
+                              .help = "Tells fleets on one host apart: one supervisor each; the units set it to their "
+                                      "instance name." },
 
     [HX_POSTGRES_HOST] = { .name = "postgres.host",
                            .type = HX_TYPE_STRING,

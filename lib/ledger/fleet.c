@@ -42,9 +42,11 @@ int hx_ledger_claims_of(struct hx_pg_tx *tx, int32_t worker) {
     return statement;
 }
 
-int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *instance, const struct hx_uuid *incarnation) {
+int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *hostname, const char *instance,
+                       const struct hx_uuid *incarnation) {
     int statement = LEDGER_ADD(tx, bereaved);
     hx_pg_text(tx, host);
+    hx_pg_text(tx, hostname);
     hx_pg_text(tx, instance);
     hx_pg_uuid(tx, incarnation);
     return statement;

@@ -137,7 +137,7 @@ int hx_ledger_signals(struct hx_pg_tx *tx, int32_t worker);                /* ro
 int hx_ledger_sign_off(struct hx_pg_tx *tx, int32_t worker);
 /* Tokens of the claims on record for the worker, to compare with what it holds. Rows: uuid. */
 int hx_ledger_claims_of(struct hx_pg_tx *tx, int32_t worker);
-int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *instance,
+int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *hostname, const char *instance,
                        const struct hx_uuid *incarnation); /* rows: int4 */
 
 /* All workers that aren't dead. Rows: int4 id, int8 lease, text hostname, text instance, int4 slot. */

@@ -84,6 +84,25 @@ def test_only_one_supervisor_has_the_socket(fleet):
     assert g.stop() == 0
 
 
+def test_only_one_supervisor_has_the_instance(fleet):
+    """Another socket, the same name: it would take the first one's workers for those of an earlier run."""
+    name = f"twin-{os.getpid()}"
+    f = fleet(workers=1, service_instance=name).start()
+    g = fleet(workers=1, service_instance=name)
+    second = subprocess.run([f"{BIN}/heimdex-supervisor", "--bin-dir", f"{g.dir}/bin"],
+                            env={k: v for k, v in g.environment.items() if k != "NOTIFY_SOCKET"}, capture_output=True, text=True, timeout=PATIENCE)
+    assert second.returncode == 75
+    assert second.stderr == f"heimdex-supervisor: service.instance: {name}: another supervisor on this host has this name\n"
+    assert not os.path.exists(g.socket) and not g.fakes("start")
+    assert f.ask({"op": "ping"}) == {"ok": True}
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    g.start()
+    assert g.stop() == 0
+    h = fleet(workers=1, service_instance=name).start()
+    assert h.stop() == 0
+
+
 def test_refuses_a_socket_it_cannot_have(fleet):
     f = fleet(workers=1)
     os.mkdir(f.socket)

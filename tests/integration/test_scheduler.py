@@ -82,9 +82,9 @@ def add_failed(db, due="now()", attempt=1):
     return job
 
 
-def add_worker(db, instance, incarnation, host=MACHINE, slot=0):
+def add_worker(db, instance, incarnation, host=MACHINE, slot=0, hostname=socket.gethostname()):
     return db.one("insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types) "
-                  "values (%s, 'here', %s, %s, %s, 'b', 1, '0', '{t}') returning id", host, instance, slot, incarnation)
+                  "values (%s, %s, %s, %s, %s, 'b', 1, '0', '{t}') returning id", host, hostname, instance, slot, incarnation)
 
 
 def add_claimed(db, worker, n=1, fence=1):
@@ -243,12 +243,13 @@ def test_workers_of_an_earlier_run_are_reaped_before_ready(scheduler, migrated):
     bereaved = add_worker(migrated, "left", theirs)
     alive = add_worker(migrated, "left", ours)
     elsewhere = add_worker(migrated, "left", theirs, host="another")
+    container = add_worker(migrated, "left", theirs, hostname="3f2a9c")
     jobs = add_claimed(migrated, bereaved, 3)
-    kept = add_claimed(migrated, alive) + add_claimed(migrated, elsewhere)
+    kept = add_claimed(migrated, alive) + add_claimed(migrated, elsewhere) + add_claimed(migrated, container)
     one = scheduler("--instance", "left", "--incarnation", ours).ready()
     assert {status(migrated, job) for job in jobs} <= {"failed", "queued"}
     assert {status(migrated, job) for job in kept} == {"running"}
-    assert migrated.sql("select id, dead from worker order by id") == [(bereaved, True), (alive, False), (elsewhere, False)]
+    assert migrated.sql("select id, dead from worker order by id") == [(bereaved, True), (alive, False), (elsewhere, False), (container, False)]
     assert migrated.sql("select distinct last_error_code from job where id = any(%s::uuid[])", jobs) == [("SIGKILL",)]
     assert len(one.events("worker.reaped")) == 1
     until(lambda: all(status(migrated, job) == "queued" for job in jobs))

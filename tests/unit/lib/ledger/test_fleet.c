@@ -99,13 +99,15 @@ static void another_run_of_the_supervisor_leaves_orphans(void **state) {
     int32_t old = put_worker();
     struct hx_uuid mine = hx_uuid_v4(), theirs = { 0 };
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    const struct got *g = run(tx, hx_ledger_bereaved(tx, "machine", "main", &mine));
+    const struct got *g = run(tx, hx_ledger_bereaved(tx, "machine", "host", "main", &mine));
     assert_int_equal(g->rows, 1);
     assert_int_equal(g->value[0][0].number, old);
     tx = hx_pg_tx_new("test");
-    assert_int_equal(run(tx, hx_ledger_bereaved(tx, "machine", "main", &theirs))->rows, 0); /* the same run */
+    assert_int_equal(run(tx, hx_ledger_bereaved(tx, "machine", "host", "main", &theirs))->rows, 0); /* the same run */
     tx = hx_pg_tx_new("test");
-    assert_int_equal(run(tx, hx_ledger_bereaved(tx, "machine", "second", &mine))->rows, 0);
+    assert_int_equal(run(tx, hx_ledger_bereaved(tx, "machine", "host", "second", &mine))->rows, 0);
+    tx = hx_pg_tx_new("test"); /* a container with the same machine id */
+    assert_int_equal(run(tx, hx_ledger_bereaved(tx, "machine", "other", "main", &mine))->rows, 0);
 }
 
 static void evidence_decides(void **state) {

@@ -58,7 +58,7 @@ static void take_first_off(struct reaper *r) {
 }
 
 static int64_t answer(struct scheduler *s, const struct hx_pg_tx *tx) {
-    struct hx_reaped reaped = hx_ledger_read_reaped(tx, 1); /* behind the burial */
+    struct hx_reaped reaped = hx_ledger_read_reaped(tx, 2); /* behind the burial and the locks */
     say_reaped(s->reaper->first, &reaped);
     s->reaped++;
     take_first_off(s->reaper);

@@ -46,7 +46,7 @@ static void add_outcomes(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *
     if (plain)
         f->complete = hx_ledger_complete(tx, ids, fences, NULL, plain, f->worker->plain_detail);
     if (other)
-        f->settle = hx_ledger_settle(tx, outcomes, other);
+        f->settle = hx_ledger_settle(tx, f->worker->id, outcomes, other);
 }
 
 /* What goes with the jobs: requests to stop them, permits, and claims whose last job this was. */

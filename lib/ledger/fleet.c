@@ -60,6 +60,9 @@ int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death) {
     LEDGER_ADD(tx, bury_worker);
     hx_pg_int4(tx, death->worker);
 
+    LEDGER_ADD(tx, releasing);
+    hx_pg_int4(tx, death->worker);
+
     const char *detail = death->detail ? death->detail : "{}";
     int statement = LEDGER_ADD(tx, release);
     hx_pg_int4(tx, death->worker);
@@ -73,9 +76,6 @@ int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death) {
     hx_pg_int8(tx, death->backoff_base_ms);
     hx_pg_int8(tx, death->backoff_max_ms);
     hx_pg_int4(tx, death->max_crashes);
-
-    LEDGER_ADD(tx, stop_released);
-    hx_pg_int4(tx, death->worker);
     return statement;
 }
 

@@ -112,8 +112,9 @@ struct hx_outcome {
     int32_t add_max_attempts,
         add_attempt; /* e.g. +1, 0 for a run the fleet cut short; 0, -1 for what had not started */
 };
-/* Ids ascending. Rows: the ids that were changed. */
-int hx_ledger_settle(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, size_t n);
+/* Of this worker's runs. What was asked to stop and ends otherwise than by a success becomes canceled instead. Ids ascending. Rows: the
+ * ids that were changed, and text status. One statement, or two; returns the last's index. */
+int hx_ledger_settle(struct hx_pg_tx *tx, int32_t worker, const struct hx_outcome *outcomes, size_t n);
 struct hx_uuid hx_ledger_read_id(const struct hx_pg_tx *tx, int statement, int row); /* column 0 of complete, settle */
 int hx_ledger_claim_done(struct hx_pg_tx *tx, const struct hx_uuid *tokens, size_t n);
 int hx_ledger_answered(struct hx_pg_tx *tx, int32_t worker, const struct hx_uuid *ids, size_t n);
@@ -155,7 +156,7 @@ struct hx_death {
     int64_t backoff_base_ms, backoff_max_ms;
     int32_t max_crashes;
 };
-/* bury_worker, release and stop_released: three statements; returns the second's index. */
+/* bury_worker, releasing and release: three statements; returns the last's index. */
 int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death);
 struct hx_reaped {
     int64_t started, ended, untouched, dead_lettered;

@@ -14,9 +14,23 @@ int hx_ledger_complete(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int
     return statement;
 }
 
-int hx_ledger_settle(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, size_t n) {
+/* Locks what a request to cancel would change the outcome of. */
+static void add_settling(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, size_t n) {
+    _cleanup_free_ struct hx_uuid *ids = hx_allocn(n ? n : 1, sizeof *ids);
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (outcomes[i].status != HX_SUCCEEDED && outcomes[i].status != HX_CANCELED)
+            ids[k++] = outcomes[i].id;
+    if (!k)
+        return;
+    LEDGER_ADD(tx, settling);
+    hx_pg_uuids(tx, ids, k);
+}
+
+int hx_ledger_settle(struct hx_pg_tx *tx, int32_t worker, const struct hx_outcome *outcomes, size_t n) {
     _cleanup_free_ void *memory = ledger_column_alloc(n);
     union ledger_column column = { .memory = memory };
+    add_settling(tx, outcomes, n);
     int statement = LEDGER_ADD(tx, settle);
     LEDGER_GATHER(column.uuids, n, outcomes[i].id);
     hx_pg_uuids(tx, column.uuids, n);
@@ -38,6 +52,7 @@ int hx_ledger_settle(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, siz
     hx_pg_int4s(tx, column.int4s, n);
     LEDGER_GATHER(column.int4s, n, outcomes[i].add_attempt);
     hx_pg_int4s(tx, column.int4s, n);
+    hx_pg_int4(tx, worker);
     return statement;
 }
 

@@ -71,8 +71,9 @@ ALWAYS = [
     ("I5", """select 'job ' || j.id || ': attempt ' || j.attempt || ', counted from its events ' || c.attempts
                 from job j
                 join (select job_id, count(*) filter (where prev = 'queued' and next = 'running')
-                             - count(*) filter (where prev = 'running' and next = 'queued'
-                                                  and (detail ->> 'run' = 'untouched' or not detail ?| array['run', 'max_attempts'])) as attempts
+                             - count(*) filter (where prev = 'running'
+                                                  and (detail ->> 'run' = 'untouched'
+                                                       or next = 'queued' and not detail ?| array['run', 'max_attempts'])) as attempts
                         from transition group by 1) as c on c.job_id = j.id
                where j.attempt <> c.attempts"""),
 

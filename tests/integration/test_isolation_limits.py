@@ -6,7 +6,7 @@ import uuid
 import psycopg2
 import pytest
 
-from support.ledger import PEEK, SWEEP, ledger  # noqa: F401
+from support.ledger import PEEK, SWEEP, ids_of, ledger  # noqa: F401
 from support.statements import cancel, mutated, reap, retry
 from support.wait import until
 
@@ -44,6 +44,28 @@ def test_permits_that_are_being_given_back_are_not_taken_yet(ledger):
     assert two.transaction(*two.claim_limited(ids[2:])) == []
     one.commit()
     assert len(two.transaction(*two.claim_limited(ids[2:]))) == 2
+
+
+@pytest.mark.parametrize("how", ["complete", "fail", "release"])
+@pytest.mark.parametrize("lost", ["the worker", "the commit"])
+def test_a_permit_is_its_runs_own(ledger, how, lost):
+    """An older run of the job is completed once more, because it was taken away, or because the commit was in doubt: the permit is the
+    new run's, and stays."""
+    options = {"types": ["limited"], "concurrency": 1}
+    old, new, (first, second) = ledger.worker(**options), ledger.worker(**options), ledger.jobs(2, type="limited")
+    rows, tokens = old.transaction(*old.claim_limited([first])), old.tokens()
+    if lost == "the worker":
+        ledger.client.transaction(*reap(old))
+    else:
+        old.transaction(*old.snooze(rows, claims=tokens))
+        ledger.now_due()
+    running = new.transaction(*new.claim_limited([first]))
+    assert ids_of(running) == [first]
+    assert old.transaction(*getattr(old, how)(rows, claims=tokens)) == []
+    assert permits(ledger) == (1, 1)
+    assert new.transaction(*new.claim_limited([second])) == []
+    new.transaction(*new.complete(running))
+    assert permits(ledger) == (0, 1)
 
 
 def test_the_same_limited_ids_twice(ledger):

@@ -14,7 +14,7 @@ SESSION = """set plan_cache_mode = force_generic_plan; set enable_hashjoin = off
              set enable_seqscan = off; set jit = off; set synchronous_commit = off"""
 STATEMENTS = sorted(path.stem for path in SQL.glob("*.sql") if path.stem != "schema")  # alembic_version may not be there
 HOT = """answered asked cancel claim claim_done claim_limited claimed_again complete due find_keys outbox_done park park_paused
-         permit_free progress relay_dead relay_jobs relay_take release renew retry settle signals stop_released submit sweep take
+         permit_free progress relay_dead relay_jobs relay_take release renew retry settle signals settling releasing submit sweep take
          unwait get_job get_events get_latest_event get_job_with_latest_event watch log_event""".split()
 
 # Jobs :low+1 to :high, 10 ms apart up to now: mostly done, 1 % dead letters, 1 ‰ each failed, queued, canceled, delayed.

@@ -121,9 +121,14 @@ class Session:
         names = [column.name for column in self.cursor.description]
         return [dict(zip(names, row)) for row in self.cursor.fetchall()]
 
+    def _run_all(self, steps):
+        """The first one's result, whatever locks are taken in front of it."""
+        results = [self._run(step) for step in steps]
+        return results[1 if steps[0][0] == "settling" and len(steps) > 1 else 0]
+
     def start(self, *steps):
         """Runs the steps one after the other in the session's thread; the result is the first one's."""
-        return Step(self, self.thread.submit(lambda: [self._run(step) for step in steps][0]))
+        return Step(self, self.thread.submit(self._run_all, steps))
 
     def run(self, *steps):
         return self.start(*steps).result()
@@ -147,7 +152,7 @@ class Session:
         def job():
             self._run("begin")
             try:
-                result = [self._run(step) for step in steps][0]
+                result = self._run_all(steps)
             except Exception:
                 self._run("rollback")
                 raise
@@ -213,8 +218,9 @@ class Worker(Session):
     def settle(self, jobs, status, code=None, message=None, delay_ms=0, reason=None, add_max=0, add_attempt=0, detail=None, claims=None):
         jobs, n = sorted(jobs, key=lambda job: job["id"]), len(jobs)
         details = [{"attempt": job["attempt"], "worker": self.label, **(detail or {})} for job in jobs]
-        return [("settle", [job["id"] for job in jobs], [job["fence"] for job in jobs], [status] * n, [code] * n, [message] * n, details,
-                 [delay_ms] * n, [reason] * n, [add_max] * n, [add_attempt] * n), *self._remains(jobs, claims)]
+        ids, fences = [job["id"] for job in jobs], [job["fence"] for job in jobs]
+        return [("settling", ids), ("settle", ids, fences, [status] * n, [code] * n, [message] * n, details, [delay_ms] * n,
+                 [reason] * n, [add_max] * n, [add_attempt] * n, self.id), *self._remains(jobs, claims)]
 
     def fail(self, jobs, delay_ms=0, claims=None):
         return self.settle(jobs, "failed", "error", "as asked", delay_ms, "retry", claims=claims)
@@ -239,7 +245,7 @@ class Worker(Session):
 def reap(worker, started=(), ended=(), no_evidence=False, code="SIGKILL", base_ms=0, max_crashes=3):
     """started, ended: rows of a claim with evidence that they did."""
     jobs = [(job, False) for job in started] + [(job, True) for job in ended]
-    return [("bury_worker", worker.id),
+    return [("bury_worker", worker.id), ("releasing", worker.id),
             ("release", worker.id, [job["id"] for job, _ in jobs], [job["fence"] for job, _ in jobs], [over for _, over in jobs], no_evidence,
-             code, f"the worker died by {code}", {"worker": worker.label}, base_ms, base_ms, max_crashes),
-            ("stop_released", worker.id)]
+             code, f"the worker died by {code}", {"worker": worker.label}, base_ms, base_ms, max_crashes)]
+

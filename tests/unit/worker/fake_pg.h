@@ -250,7 +250,8 @@ int hx_ledger_complete(struct hx_pg_tx *tx, const struct hx_uuid *ids, const int
     return last(tx);
 }
 
-int hx_ledger_settle(struct hx_pg_tx *tx, const struct hx_outcome *outcomes, size_t n) {
+int hx_ledger_settle(struct hx_pg_tx *tx, int32_t worker, const struct hx_outcome *outcomes, size_t n) {
+    assert_int_equal(worker, 7);
     struct statement *s = add(tx, SETTLE, NULL, 0);
     s->n = n;
     s->ids = hx_realloc(s->ids, n * sizeof *s->ids);

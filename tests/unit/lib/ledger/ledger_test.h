@@ -274,7 +274,8 @@ static inline struct hx_uuid put_running(int32_t worker) {
     return id;
 }
 
+/* As the first worker of the test. */
 static inline int settle(const struct hx_outcome *outcomes, size_t n) {
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    return run(tx, hx_ledger_settle(tx, outcomes, n))->rows;
+    return run(tx, hx_ledger_settle(tx, 1, outcomes, n))->rows;
 }

@@ -12,13 +12,13 @@ static struct hx_death death_of(int32_t worker) {
 
 static void reaped_cb(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
     assert_null(error);
-    *(struct hx_reaped *)user = hx_ledger_read_reaped(tx, 1);
+    *(struct hx_reaped *)user = hx_ledger_read_reaped(tx, 2);
 }
 
 static struct hx_reaped reap(const struct hx_death *death) {
     struct hx_reaped reaped;
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    assert_int_equal(hx_ledger_reap(tx, death), 1);
+    assert_int_equal(hx_ledger_reap(tx, death), 2);
     assert_int_equal(hx_pg_run(ledger.pg, tx, 0, reaped_cb, &reaped, NULL), HX_PG_OK);
     return reaped;
 }
@@ -169,6 +169,9 @@ static void what_was_to_stop_is_canceled(void **state) {
                  q(&ids[0]));
     assert_value("failed", "select status from job where id = %s", q(&ids[1]));
     assert_value("0 1", "select concat_ws(' ', (select count(*) from signal), (select count(*) from waiting))");
+    assert_value("{\"run\": \"started\", \"error\": {\"code\": \"SIGSEGV\", \"message\": \"worker died\"}, \"reason\": "
+                 "\"not needed\", \"signal\": 11, \"attempt\": 1, \"crashes\": 1}",
+                 "select detail_json from job_event where job_id = %s and next_status = 'canceled'", q(&ids[0]));
 }
 
 static void without_evidence_all_had_started(void **state) {

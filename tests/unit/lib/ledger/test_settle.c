@@ -115,6 +115,53 @@ static void an_error_without_a_code_gets_one(void **state) {
     assert_value("error retry", "select concat_ws(' ', last_error_code, reason) from job, waiting");
 }
 
+static void what_was_asked_to_stop_is_canceled_unless_it_succeeded(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    struct hx_uuid ids[5];
+    put_jobs(ids, 5, "a");
+    assert_int_equal(claim(worker, ids, 5), 5);
+    sql("insert into signal select worker, id, 'why' from job");
+    sql("insert into signal select worker + 1, id, 'another worker''s' from job");
+    const struct hx_outcome outcomes[] = {
+        { .id = ids[0], .fence = 1, .status = HX_SUCCEEDED },
+        { .id = ids[1], .fence = 1, .status = HX_CANCELED, .message = "own", .detail = "{\"reason\": \"own\"}" },
+        { .id = ids[2], .fence = 1, .status = HX_DEAD_LETTER, .code = "bad", .message = "never" },
+        { .id = ids[3],
+          .fence = 1,
+          .status = HX_FAILED,
+          .code = "bad",
+          .delay_ms = 5,
+          .detail = "{\"attempt\": 1, \"retry_in_ms\": 5}" },
+        { .id = ids[4],
+          .fence = 1,
+          .status = HX_QUEUED,
+          .reason = "released",
+          .add_attempt = -1,
+          .add_max_attempts = 1 },
+    };
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    int statement = hx_ledger_settle(tx, worker, outcomes, 5);
+    const struct got *g = run(tx, statement);
+    assert_int_equal(g->rows, 5);
+#define ROW \
+    "select concat_ws(' ', status, attempt, max_attempts, last_error_code, last_error_message) from job where id = %s"
+#define DETAIL "select detail_json from job_event where job_id = %s and prev_status = 'running'"
+    assert_value("succeeded 1 3", ROW, q(&ids[0]));
+    assert_value("canceled 1 3 canceled own", ROW, q(&ids[1]));
+    assert_value("canceled 1 3 canceled why", ROW, q(&ids[2]));
+    assert_value("canceled 1 3 canceled why", ROW, q(&ids[3]));
+    assert_value("canceled 0 3 canceled why", ROW, q(&ids[4]));
+    assert_value("{\"reason\": \"own\"}", DETAIL, q(&ids[1]));
+    assert_value("{\"reason\": \"why\"}", DETAIL, q(&ids[2]));
+    assert_value("{\"reason\": \"why\", \"attempt\": 1}", DETAIL, q(&ids[3]));
+    assert_value("{\"run\": \"untouched\", \"reason\": \"why\", \"attempt\": 0}", DETAIL, q(&ids[4]));
+    assert_value("0 0",
+                 "select concat_ws(' ', (select count(*) from waiting), (select count(*) from outbox where kind = "
+                 "'dead_letter'))");
+}
+
 static void the_ends_of_a_claim(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -125,12 +172,39 @@ static void the_ends_of_a_claim(void **state) {
 
     /* as a worker sends it: one transaction */
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    hx_ledger_settle(tx, &(struct hx_outcome){ .id = id, .fence = 1, .status = HX_CANCELED }, 1);
+    hx_ledger_settle(tx, worker, &(struct hx_outcome){ .id = id, .fence = 1, .status = HX_CANCELED }, 1);
     int answered = hx_ledger_answered(tx, worker, &id, 1);
     hx_ledger_claim_done(tx, &token, 1);
     assert_int_equal(run(tx, answered)->affected, 1);
     assert_value("0", "select count(*) from claim");
     assert_value("1", "select count(*) from signal");
+}
+
+/* Sent again when it isn't known whether it was written, while the job already runs once more. */
+static void the_end_of_a_run_is_not_its_successors(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    put_type("a", 1, false);
+    struct hx_uuid id = put_job("a"), token = hx_uuid_v4();
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    assert_int_equal(run(tx, hx_ledger_claim_limited(tx, &token, worker, &id, 1, 3, "a", LABEL))->rows, 1);
+    sql("insert into signal values (%d, %s, 'x')", worker, q(&id));
+    tx = hx_pg_tx_new("test");
+    int answered = hx_ledger_answered(tx, worker, &id, 1);
+    int freed = hx_ledger_permit_free(tx, &id, 1);
+    assert_int_equal(run(tx, answered)->affected, 0);
+    assert_value(
+        "1 1", "select concat_ws(' ', (select count(*) from signal), (select count(*) from permit where job_id = %s))",
+        q(&id));
+    tx = hx_pg_tx_new("test");
+    hx_ledger_settle(tx, worker, &(struct hx_outcome){ .id = id, .fence = 1, .status = HX_SUCCEEDED }, 1);
+    answered = hx_ledger_answered(tx, worker, &id, 1);
+    freed = hx_ledger_permit_free(tx, &id, 1);
+    assert_int_equal(run(tx, freed)->affected, 1);
+    assert_value(
+        "0 0", "select concat_ws(' ', (select count(*) from signal), (select count(*) from permit where job_id = %s))",
+        q(&id));
 }
 
 static void progress_is_an_event_of_the_running_job(void **state) {
@@ -161,5 +235,7 @@ static void a_clock_that_goes_back_keeps_the_order(void **state) {
 
 LEDGER_MAIN(LEDGER_TEST(complete_writes_each_result), LEDGER_TEST(without_details_one_serves_for_all),
             LEDGER_TEST(a_stale_fence_changes_nothing), LEDGER_TEST(every_outcome_leaves_what_it_should),
-            LEDGER_TEST(an_error_without_a_code_gets_one), LEDGER_TEST(the_ends_of_a_claim),
-            LEDGER_TEST(progress_is_an_event_of_the_running_job), LEDGER_TEST(a_clock_that_goes_back_keeps_the_order))
+            LEDGER_TEST(an_error_without_a_code_gets_one),
+            LEDGER_TEST(what_was_asked_to_stop_is_canceled_unless_it_succeeded), LEDGER_TEST(the_ends_of_a_claim),
+            LEDGER_TEST(the_end_of_a_run_is_not_its_successors), LEDGER_TEST(progress_is_an_event_of_the_running_job),
+            LEDGER_TEST(a_clock_that_goes_back_keeps_the_order))

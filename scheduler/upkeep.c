@@ -1,8 +1,9 @@
 #include "scheduler/scheduler.h"
 
-/* Partitions ahead of time, and the rows of workers long dead. */
+/* Partitions ahead of time, and the rows of workers long dead. Looking costs nothing, and where somebody took the default partition away
+ * no event can be written until the month's is made. */
 
-enum { EVERY_MS = 60 * 60 * 1000 };
+enum { EVERY_MS = 5 * 60 * 1000 };
 
 static bool ask(struct scheduler *s, struct hx_pg_tx *tx) {
     (void)s;

@@ -20,7 +20,8 @@ struct hx_pg_tx;
 enum hx_pg_class {
     HX_PG_OK = 0,
     HX_PG_RETRY,       /* 40001 40P01 55P03 57014-by-timeout: the same transaction again, soon */
-    HX_PG_UNAVAILABLE, /* 08xxx 57P01-03 53xxx 25006, a lost or refused connection, our deadline: again, backed off */
+    HX_PG_UNAVAILABLE, /* 08xxx 57P01-03 53xxx 25006, a lost or refused connection, our deadline, a missing partition: again,
+                        * backed off */
     HX_PG_DATA,        /* 22xxx 23xxx: a value in the batch is to blame; find it by halving */
     HX_PG_DENIED,      /* 28xxx 42501: credentials or rights */
     HX_PG_SCHEMA,      /* 42xxx, 3F000, 3D000 …: the schema or our SQL is not what the other expects */

@@ -94,6 +94,14 @@ static bool replanned_wrongly(const PGresult *result) {
            hx_streq(function, "RevalidateCachedQuery");
 }
 
+/* "no partition of relation … found for row" has the SQLSTATE of a broken check, and isn't the row's fault: the table has no partition
+ * for now, until somebody makes one. A check that is broken has a name; should a trigger raise one without, it is told by the C function. */
+static bool finds_no_partition(const PGresult *result) {
+    return hx_streq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "23514") &&
+           !PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME) &&
+           hx_streq(PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION), "ExecFindPartition");
+}
+
 void pg_error_of_result(struct hx_pg_error *e, const PGresult *result) {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -102,6 +110,8 @@ void pg_error_of_result(struct hx_pg_error *e, const PGresult *result) {
     *e = (struct hx_pg_error){ .class = hx_pg_classify(sqlstate), .statement = -1 };
     if (replanned_wrongly(result))
         e->class = HX_PG_RETRY;
+    if (finds_no_partition(result))
+        e->class = HX_PG_UNAVAILABLE;
     hx_strcopy(e->sqlstate, sizeof e->sqlstate, sqlstate ? sqlstate : "");
     if (constraint)
         hx_strcopy(e->constraint, sizeof e->constraint, constraint);

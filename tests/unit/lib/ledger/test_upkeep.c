@@ -133,6 +133,39 @@ static void upkeep_makes_partitions_and_forgets_the_dead(void **state) {
     assert_value("0", "select count(*) from worker where id = %d", gone);
 }
 
+/* Only when somebody takes the default partition away does an event find none; then it is nobody's fault, and upkeep mends it. */
+static void an_event_always_has_a_partition_or_waits_for_one(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    struct hx_uuid id = put_running(put_worker());
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    const char *const detail = "{}";
+    sql("update job set updated_at = '2900-01-01'");
+    assert_int_equal(run(tx, hx_ledger_progress(tx, &id, (const int32_t[]){ 1 }, &detail, 1))->affected, 1);
+    assert_value("1", "select count(*) from job_event_default");
+    sql("delete from job_event_default");
+    sql("update job set updated_at = (select max(ts) from job_event)");
+
+    const char *month = value("to_char(clock_timestamp() at time zone 'UTC', 'YYYY_MM')");
+    _cleanup_free_ char *partition = hx_printf("job_event_%s", month);
+    sql("alter table job_event detach partition job_event_default");
+    sql("alter table %s rename to job_event_aside", partition);
+    sql("alter table job_event detach partition job_event_aside");
+    struct hx_pg_error error;
+    tx = hx_pg_tx_new("test");
+    hx_ledger_progress(tx, &id, (const int32_t[]){ 1 }, &detail, 1);
+    assert_int_equal(hx_pg_run(ledger.pg, tx, 0, NULL, NULL, &error), HX_PG_UNAVAILABLE);
+    assert_string_equal(error.sqlstate, "23514");
+
+    tx = hx_pg_tx_new("test");
+    assert_int_equal(run(tx, hx_ledger_upkeep(tx))->value[0][0].number, 1);
+    tx = hx_pg_tx_new("test");
+    assert_int_equal(run(tx, hx_ledger_progress(tx, &id, (const int32_t[]){ 1 }, &detail, 1))->affected, 1);
+    sql("insert into %s select * from job_event_aside", partition);
+    sql("drop table job_event_aside");
+    sql("alter table job_event attach partition job_event_default default");
+}
+
 static void the_schema_says_its_revision(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -147,4 +180,4 @@ static void the_schema_says_its_revision(void **state) {
 LEDGER_MAIN(LEDGER_TEST(a_failed_job_that_is_due_is_announced), LEDGER_TEST(a_delayed_job_that_is_due_is_announced),
             LEDGER_TEST(the_sweep_walks_each_id_once), LEDGER_TEST(a_peek_looks_ahead_and_moves_nothing),
             LEDGER_TEST(folding_adds_up), LEDGER_TEST(upkeep_makes_partitions_and_forgets_the_dead),
-            LEDGER_TEST(the_schema_says_its_revision))
+            LEDGER_TEST(an_event_always_has_a_partition_or_waits_for_one), LEDGER_TEST(the_schema_says_its_revision))

@@ -71,6 +71,34 @@ static void a_broken_constraint_is_named(void **state) {
     live_close(&l);
 }
 
+/* Both have the SQLSTATE of a broken check; only the second is about the row's values. */
+static void a_missing_partition_is_nobodys_value(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    struct live l;
+    prepare_schema(&l);
+    LIVE_DO(&l, "create table pipeline.p(id int4, check (id < 10)) partition by range (id)");
+    LIVE_DO(&l, "create table pipeline.p1 partition of pipeline.p for values from (0) to (20)");
+    LIVE_DO(&l, "create function pipeline.f() returns trigger language plpgsql as "
+                "'begin raise check_violation using message = ''odd''; end'");
+    LIVE_DO(
+        &l,
+        "create trigger f before insert on pipeline.p1 for each row when (new.id = 5) execute function pipeline.f()");
+    static const struct {
+        struct hx_pg_stmt stmt;
+        enum hx_pg_class class;
+    } cases[] = { { { "nowhere", "insert into pipeline.p values (30)" }, HX_PG_UNAVAILABLE },
+                  { { "checked", "insert into pipeline.p values (15)" }, HX_PG_DATA },
+                  { { "raised", "insert into pipeline.p values (5)" }, HX_PG_DATA } };
+    for (size_t i = 0; i < HX_ARRAY_LEN(cases); i++) {
+        struct outcome o;
+        assert_int_equal(live_run(&l, &cases[i].stmt, &o), cases[i].class);
+        assert_string_equal(o.error.sqlstate, "23514");
+        assert_false(o.error.in_doubt);
+    }
+    live_close(&l);
+}
+
 static void a_commit_can_fail(void **state) {
     (void)state;
     LIVE_OR_SKIP();
@@ -321,6 +349,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_spoils_only_its_own_transaction),
         cmocka_unit_test(a_broken_constraint_is_named),
+        cmocka_unit_test(a_missing_partition_is_nobodys_value),
         cmocka_unit_test(a_commit_can_fail),
         cmocka_unit_test(prepared_statements_survive_errors),
         cmocka_unit_test(many_use_a_statement_that_is_not_prepared_yet),

@@ -16,14 +16,6 @@ static size_t room(size_t limit, size_t taken) {
     return limit - HX_MIN(limit, taken);
 }
 
-static struct claim *add_part(struct flight *f) {
-    struct claim *claim = hx_alloc(sizeof *claim);
-    claim->token = hx_uuid_v4();
-    f->parts = hx_realloc(f->parts, (f->part_count + 1) * sizeof *f->parts);
-    f->parts[f->part_count++] = (struct part){ .claim = claim };
-    return claim;
-}
-
 /* One claim for all candidates whose type has no fleet-wide limit. */
 static void add_free(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids, int32_t *attempts) {
     struct worker *w = f->worker;
@@ -37,9 +29,9 @@ static void add_free(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids,
     }
     if (!n)
         return;
-    struct claim *claim = add_part(f);
-    f->parts[f->part_count - 1].statement = hx_ledger_claim(tx, &claim->token, w->id, ids, attempts, n,
-                                                            w->handlers->free_types, w->handlers->free_count, w->label);
+    struct part *part = flight_part(f);
+    part->statement = hx_ledger_claim(tx, &part->claim->token, w->id, ids, attempts, n, w->handlers->free_types,
+                                      w->handlers->free_count, w->label);
 }
 
 static void add_limited(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *ids, const struct handler *h) {
@@ -52,9 +44,9 @@ static void add_limited(struct flight *f, struct hx_pg_tx *tx, struct hx_uuid *i
     }
     if (!n)
         return;
-    struct claim *claim = add_part(f);
-    f->parts[f->part_count - 1].statement =
-        hx_ledger_claim_limited(tx, &claim->token, w->id, ids, n, h->max_attempts, h->type, w->label);
+    struct part *part = flight_part(f);
+    part->statement =
+        hx_ledger_claim_limited(tx, &part->claim->token, w->id, ids, n, h->max_attempts, h->type, w->label);
 }
 
 void claim_add(struct flight *f, struct hx_pg_tx *tx) {
@@ -88,7 +80,10 @@ static int by_priority(const void *a, const void *b) {
 void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx, int statement) {
     size_t n = (size_t)hx_pg_rows(tx, statement);
     if (!n) {
-        free(claim);
+        if (claim->left) /* a receipt */
+            claim_release(w, claim);
+        else
+            free(claim);
         return;
     }
     _cleanup_free_ struct hx_job *jobs = hx_allocn(n, sizeof *jobs);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* A connection broke while its COMMIT was on the way. The claim's token answers: once the old backend is gone, its row is there or it
- * never will be. The outcomes of the same transaction share the answer. */
+ * never will be. The outcomes and messages of the same transaction share the answer; where it has no claim, a receipt stands in for one. */
 
 enum { ASK_AGAIN_MS = 200 };
 
@@ -15,10 +15,17 @@ static void ask_later(struct flight *f) {
     hx_timer_set(f->ask, ASK_AGAIN_MS);
 }
 
-/* The statement of the answer that lists what part i still holds. All are listed after the last question: what was seen of one part is
+/* The statements of a question: is the old backend alive, is there a row of part i, what does part i still hold? In this order: a backend
+ * that is gone has committed before its parts are asked for, and all are listed after the last of them, so that what was seen of one is
  * then seen of each. */
+enum { ALIVE };
+
+static int asked(size_t i) {
+    return (int)(1 + i);
+}
+
 static int listed(const struct flight *f, size_t i) {
-    return (int)(f->part_count + i);
+    return (int)(1 + f->part_count + i);
 }
 
 /* Everything of the transaction happened. */
@@ -41,19 +48,15 @@ static void it_did_not(struct flight *f) {
 
 static void answered(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
     struct flight *f = user;
-    bool alive = false, any = false;
+    bool any = false;
     if (f->worker->leaving) {
         claim_undo(f);
         flight_free(f);
         return;
     }
-    for (size_t i = 0; !error && i < f->part_count; i++) {
-        bool committed;
-        hx_ledger_read_asked(tx, (int)i, &alive, &committed);
-        /* It may have committed between the snapshot of the question and the look at the backend; the list is younger than both. */
-        any |= committed || hx_pg_rows(tx, listed(f, i));
-    }
-    if (error || (alive && !any))
+    for (size_t i = 0; !error && i < f->part_count; i++)
+        any |= hx_pg_get_bool(tx, asked(i), 0, 0);
+    if (error || (!any && hx_pg_get_bool(tx, ALIVE, 0, 0)))
         ask_later(f);
     else if (any)
         it_did(f, tx);
@@ -64,8 +67,9 @@ static void answered(struct hx_pg_tx *tx, const struct hx_pg_error *error, void 
 static void ask(void *user) {
     struct flight *f = user;
     struct hx_pg_tx *tx = hx_pg_tx_new("ask");
+    hx_ledger_backend(tx, f->backend_pid);
     for (size_t i = 0; i < f->part_count; i++)
-        hx_ledger_asked(tx, &f->parts[i].claim->token, f->backend_pid);
+        hx_ledger_asked(tx, &f->parts[i].claim->token);
     for (size_t i = 0; i < f->part_count; i++)
         hx_ledger_claimed_again(tx, &f->parts[i].claim->token, f->worker->id);
     hx_pg_submit(f->worker->work, tx, 0, answered, f);

@@ -25,6 +25,14 @@ bool flight_empty(const struct flight *f) {
     return !f->outcome_count && !f->part_count && !f->messages && !f->spent_count;
 }
 
+struct part *flight_part(struct flight *f) {
+    struct claim *claim = hx_alloc(sizeof *claim);
+    claim->token = hx_uuid_v4();
+    f->parts = hx_realloc(f->parts, (f->part_count + 1) * sizeof *f->parts);
+    f->parts[f->part_count] = (struct part){ .claim = claim };
+    return &f->parts[f->part_count++];
+}
+
 void flight_undo(struct flight *f) {
     tell_undo(f);
     complete_undo(f);
@@ -96,7 +104,7 @@ static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *use
         f->backend_pid = error->backend_pid;
         doubt_ask(f);
     } else {
-        /* In doubt without a claim: the fence makes a repeat harmless. */
+        /* In doubt with outcomes alone: the fence makes a repeat harmless. */
         failed(f, error);
     }
 }

@@ -4,7 +4,8 @@
 
 #include "worker/run.h"
 
-/* A claim that the transaction makes: one for all types without a limit, one for each type with a fleet-wide limit. */
+/* A claim that the transaction makes: one for all types without a limit, one for each type with a fleet-wide limit, and a receipt where it
+ * carries messages. */
 struct part {
     struct claim *claim;
     int statement;
@@ -33,6 +34,8 @@ struct flight *flight_new(struct worker *w);
 /* Frees it and nothing that it speaks of. */
 struct flight *flight_free(struct flight *f);
 bool flight_empty(const struct flight *f);
+/* One more part, with a claim of its own; its statement is the caller's to set. */
+struct part *flight_part(struct flight *f);
 /* Takes both over. */
 void flight_send(struct flight *f, struct hx_pg_tx *tx);
 /* The transaction did not happen: everything goes back to where it came from. */
@@ -51,7 +54,7 @@ enum { TELL_ROUNDS = 64 }; /* progress events of one run that one transaction ca
 /* claim.c */
 void claim_add(struct flight *f, struct hx_pg_tx *tx);
 void claim_committed(struct flight *f, const struct hx_pg_tx *tx);
-/* Starts what a claim took, from the rows of `statement`. */
+/* Starts what a claim took, from the rows of `statement`. Takes the claim over. */
 void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx, int statement);
 void claim_undo(struct flight *f);
 /* doubt.c: asks until it is known whether f committed, then goes on accordingly. Takes f over. */

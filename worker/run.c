@@ -30,9 +30,9 @@ struct run *run_new(struct worker *w, struct claim *claim, const struct handler 
     return run;
 }
 
-/* One run less. The row goes with the transaction that completed the last one; where two transactions in flight shared a claim, neither
- * could know that, and the next deletes it. */
-static void claim_release(struct worker *w, struct claim *claim) {
+/* The row goes with the transaction that completed the last run; where two transactions in flight shared a claim, neither could know
+ * that, and the next deletes it. */
+void claim_release(struct worker *w, struct claim *claim) {
     if (--claim->left)
         return;
     if (!claim->closing) {

@@ -3,10 +3,10 @@
 
 #include "worker/worker.h"
 
-/* A claim row of ours: it is deleted in the transaction that completes its last job. */
+/* A claim row of ours: it is deleted in the transaction that completes its last job; a receipt, which has no job, by the next. */
 struct claim {
     struct hx_uuid token;
-    size_t left;   /* runs of it whose outcome isn't committed */
+    size_t left;   /* runs of it whose outcome isn't committed; 1 for a receipt */
     size_t ending; /* scratch of complete.c: those of them in the transaction being built */
     bool closing;  /* a transaction in flight deletes the row */
 };
@@ -55,6 +55,8 @@ struct run {
 struct run *run_new(struct worker *w, struct claim *claim, const struct handler *handler, const struct hx_job *job);
 /* Forgets it: the outcome is committed, or this process is about to end. Frees what is left of the handler. */
 void run_free(struct run *run);
+/* One run less that the claim stands for. After the last the row is deleted, if no transaction in flight does it, and the claim freed. */
+void claim_release(struct worker *w, struct claim *claim);
 /* Starts the handler. job is the row that run_new had. */
 void run_start(struct run *run, const struct hx_job *job);
 /* The handler has ended and run.outcome is set: the outcome waits for the next transaction. */

@@ -19,6 +19,13 @@ static size_t talkers(struct worker *w, struct run **ret) {
     return n;
 }
 
+/* A message that is sent twice is told twice, so it must be known whether the transaction committed: a claim beside it may take nothing. */
+static void add_receipt(struct flight *f, struct hx_pg_tx *tx) {
+    struct part *part = flight_part(f);
+    part->claim->left = 1;
+    part->statement = hx_ledger_receipt(tx, &part->claim->token, f->worker->id);
+}
+
 void tell_add(struct flight *f, struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
     if (!w->messages || w->telling)
@@ -44,6 +51,8 @@ void tell_add(struct flight *f, struct hx_pg_tx *tx) {
         hx_ledger_progress(tx, ids, fences, details, k);
         f->messages += k;
     }
+    if (f->messages)
+        add_receipt(f, tx);
 }
 
 void tell_committed(struct flight *f) {

@@ -128,6 +128,16 @@ static int connect_one(struct worker *w, const char *name, struct hx_pg **ret) {
     return hx_pg_new(w->loop, &options, connection, w, ret);
 }
 
+/* `work` has a name of its own: after a break PostgreSQL is asked whether the old backend lives, and a pid alone may be another's by
+ * then, in a container even soon. */
+static int connect_both(struct worker *w) {
+    char run[HX_UUID_SIZE];
+    hx_uuid_format(&w->incarnation, run);
+    _cleanup_free_ char *name = hx_printf("heimdex-worker-%d-%.8s", w->slot, run);
+    int r = connect_one(w, name, &w->work);
+    return r < 0 ? r : connect_one(w, "heimdex-worker-side", &w->side);
+}
+
 static int start(struct worker *w) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     hx_loop_signal(w->loop, SIGTERM, asked_to_stop, w);
@@ -145,8 +155,7 @@ static int start(struct worker *w) {
     int64_t pause = hx_config_int(w->config, HX_LOG_HEARTBEAT);
     if (pause)
         hx_timer_set(w->heartbeat, pause);
-    int r = connect_one(w, "heimdex-worker", &w->work);
-    return r < 0 ? r : connect_one(w, "heimdex-worker-side", &w->side);
+    return connect_both(w);
 }
 
 /* Whatever still runs is killed; its rows are the reaper's, with the evidence. */

@@ -73,16 +73,23 @@ struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement, int r
     return job;
 }
 
-int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t backend_pid) {
-    int statement = LEDGER_ADD(tx, asked);
+int hx_ledger_receipt(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker) {
+    int statement = LEDGER_ADD(tx, receipt);
     hx_pg_uuid(tx, token);
+    hx_pg_int4(tx, worker);
+    return statement;
+}
+
+int hx_ledger_backend(struct hx_pg_tx *tx, int32_t backend_pid) {
+    int statement = LEDGER_ADD(tx, backend);
     hx_pg_int4(tx, backend_pid);
     return statement;
 }
 
-void hx_ledger_read_asked(const struct hx_pg_tx *tx, int statement, bool *ret_alive, bool *ret_committed) {
-    *ret_committed = !hx_pg_is_null(tx, statement, 0, 0);
-    *ret_alive = hx_pg_get_bool(tx, statement, 0, 1);
+int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token) {
+    int statement = LEDGER_ADD(tx, asked);
+    hx_pg_uuid(tx, token);
+    return statement;
 }
 
 int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker) {

@@ -82,9 +82,12 @@ int hx_ledger_claim_limited(struct hx_pg_tx *tx, const struct hx_uuid *token, in
                             size_t n, int32_t max_attempts, const char *type, const char *label);
 struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement,
                                  int row); /* of claim, claim_limited, claimed_again */
-/* Rows: one; *ret_alive: the old backend still lives, ask again; else the claim committed if *ret_committed. */
-int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t backend_pid);
-void hx_ledger_read_asked(const struct hx_pg_tx *tx, int statement, bool *ret_alive, bool *ret_committed);
+/* A claim without jobs, for a transaction that must be known to have committed and may take none. No rows; deleted like a claim. */
+int hx_ledger_receipt(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker);
+/* Row 0 column 0: bool, the backend lives, and what it was sent may still commit. */
+int hx_ledger_backend(struct hx_pg_tx *tx, int32_t backend_pid);
+/* Row 0 column 0: bool, the claim is there. A no is final if hx_ledger_backend in front of it said no. */
+int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token);
 int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker);
 /* reason: "no_handler", "limited", "busy" (no slot became free). Ids in any order. */
 int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, const char *reason);

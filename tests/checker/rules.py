@@ -85,8 +85,10 @@ ALWAYS = [
     ("I8", """select 'claim ' || c.token || ' of worker ' || c.worker || case when w.id is null then ', which is gone' else ', which is dead' end
                 from claim c left join worker w on w.id = c.worker where w.id is null or w.dead"""),
     ("I8", """select 'claim ' || c.token || ' of worker ' || c.worker || ': none of its jobs runs'
-                from claim c where not exists (select from unnest(c.ids) as u (id) join job j on j.id = u.id
-                                                where j.status = 'running' and j.worker = c.worker)"""),
+                from claim c
+               where cardinality(c.ids) > 0 /* else it is a receipt */
+                 and not exists (select from unnest(c.ids) as u (id) join job j on j.id = u.id
+                                  where j.status = 'running' and j.worker = c.worker)"""),
     ("I8", """select 'permit ' || p.n || ' of ' || p.type || ': held for job ' || p.job_id || ', which is ' || coalesce(j.status::text, 'not there')
                      || case when j.status = 'running' then ' at another worker' else '' end
                 from permit p left join job j on j.id = p.job_id

@@ -396,11 +396,42 @@ def test_in_doubt_is_answered_by_the_token(ledger):
     rows = worker.transaction(*worker.claim(ids, token))
     again = worker.run(("claimed_again", token, worker.id))
     assert ids_of(again) == ids and {row["fence"] for row in again} == {1}
-    assert worker.run(("asked", token, worker.pid))[0]["ids"] is not None
-    assert worker.run(("asked", never, worker.pid)) == [{"ids": None, "alive": False}]  # one's own backend doesn't count
-    assert worker.run(("asked", never, ledger.client.pid)) == [{"ids": None, "alive": True}]
+    assert worker.run(("asked", token)) == [{"committed": True}]
+    assert worker.run(("asked", never)) == [{"committed": False}]
+    assert worker.run(("backend", worker.pid)) == [{"alive": False}]  # one's own backend doesn't count
+    assert worker.run(("backend", ledger.client.pid)) == [{"alive": True}]
     worker.transaction(*worker.complete(rows[:1], claims=[]))
     assert len(worker.run(("claimed_again", token, worker.id))) == 2
+
+
+def test_what_commits_after_the_look_at_the_backend_is_there_or_asked_for_again(ledger):
+    """The question comes in while the old backend still commits: whatever the rows say then, a no is final only behind a dead backend."""
+    old, asker, id = ledger.worker(), ledger.session(), ledger.jobs()[0]
+    token = str(uuid.uuid4())
+    rows = old.transaction(*old.claim([id]))
+    old.begin(*old.tell(rows, "extracting"), ("receipt", token, old.id))
+    assert asker.begin(("backend", old.pid)) == [{"alive": True}]
+    assert asker.run(("asked", token)) == [{"committed": False}]  # so it is asked again
+    old.commit()
+    assert asker.run(("asked", token)) == [{"committed": True}]
+    asker.rollback()
+    old.transaction(*old.complete(rows), ("claim_done", [token]))
+
+
+def test_a_receipt_and_the_reap(ledger):
+    """It waits for the reap and is not written, or the reap waits and takes it along: a dead worker leaves none."""
+    one, two, reaper = ledger.worker(), ledger.worker(), ledger.session()
+    reaper.begin(*reap(one))
+    late = one.start_transaction(("receipt", str(uuid.uuid4()), one.id))
+    assert late.is_blocked()
+    reaper.commit()
+    late.result()
+    two.begin(("receipt", str(uuid.uuid4()), two.id))
+    reaped = reaper.start_transaction(*reap(two))
+    assert reaped.is_blocked()
+    two.commit()
+    reaped.result()
+    assert ledger.sql("select * from claim") == []
 
 
 # --- retry ---

@@ -13,8 +13,8 @@ SQL = pathlib.Path(__file__).resolve().parents[2] / "lib" / "ledger" / "sql"
 SESSION = """set plan_cache_mode = force_generic_plan; set enable_hashjoin = off; set enable_mergejoin = off;
              set enable_seqscan = off; set jit = off; set synchronous_commit = off"""
 STATEMENTS = sorted(path.stem for path in SQL.glob("*.sql") if path.stem != "schema")  # alembic_version may not be there
-HOT = """answered asked cancel claim claim_done claim_limited claimed_again complete due find_keys outbox_done park park_paused
-         permit_free progress relay_dead relay_jobs relay_take release renew retry settle signals settling releasing submit sweep take
+HOT = """answered asked backend cancel claim claim_done claim_limited claimed_again complete due find_keys outbox_done park park_paused
+         permit_free progress receipt relay_dead relay_jobs relay_take release renew retry settle signals settling releasing submit sweep take
          unwait get_job get_events get_latest_event get_job_with_latest_event watch log_event""".split()
 
 # Jobs :low+1 to :high, 10 ms apart up to now: mostly done, 1 % dead letters, 1 ‰ each failed, queued, canceled, delayed.

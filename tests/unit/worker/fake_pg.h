@@ -86,6 +86,8 @@ enum kind {
     DONE,
     ANSWERED,
     PERMIT_FREE,
+    RECEIPT,
+    BACKEND,
     ASKED,
     AGAIN,
     TAKE,
@@ -111,7 +113,7 @@ struct statement {
     /* the answer */
     struct hx_uuid rows[JOBS_MAX];
     int row_count;
-    bool alive, committed;
+    bool yes;
     const char *text[8];
 };
 
@@ -295,17 +297,21 @@ int hx_ledger_permit_free(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t
     return last(tx);
 }
 
-int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t backend_pid) {
-    struct statement *s = add(tx, ASKED, NULL, 0);
-    s->token = *token;
-    s->number = backend_pid;
+int hx_ledger_receipt(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker) {
+    assert_int_equal(worker, 7);
+    add(tx, RECEIPT, NULL, 0)->token = *token;
+    claim_index(token);
     return last(tx);
 }
 
-void hx_ledger_read_asked(const struct hx_pg_tx *tx, int statement, bool *ret_alive, bool *ret_committed) {
-    assert_int_equal(tx->v[statement]->kind, ASKED);
-    *ret_alive = tx->v[statement]->alive;
-    *ret_committed = tx->v[statement]->committed;
+int hx_ledger_backend(struct hx_pg_tx *tx, int32_t backend_pid) {
+    add(tx, BACKEND, NULL, 0)->number = backend_pid;
+    return last(tx);
+}
+
+int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token) {
+    add(tx, ASKED, NULL, 0)->token = *token;
+    return last(tx);
 }
 
 int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker) {
@@ -408,7 +414,7 @@ int32_t hx_pg_get_int4(const struct hx_pg_tx *tx, int statement, int row, int co
 
 bool hx_pg_get_bool(const struct hx_pg_tx *tx, int statement, int row, int col) {
     (void)row, (void)col;
-    return tx->v[statement]->alive;
+    return tx->v[statement]->yes;
 }
 
 struct hx_job hx_ledger_read_job(const struct hx_pg_tx *tx, int statement, int row) {
@@ -501,10 +507,12 @@ static inline void apply_one(struct statement *s) {
         permits += s->n;
     if (s->kind == AGAIN)
         apply_again(s);
-    if (s->kind == ASKED) {
-        s->alive = backend_alive;
-        s->committed = claim_held[claim_index(&s->token)];
-    }
+    if (s->kind == RECEIPT)
+        claim_held[claim_index(&s->token)] = true;
+    if (s->kind == BACKEND)
+        s->yes = backend_alive;
+    if (s->kind == ASKED)
+        s->yes = claim_held[claim_index(&s->token)];
 }
 
 static inline void apply(struct hx_pg_tx *tx) {
@@ -602,15 +610,15 @@ static inline void tell_ids(struct hx_buf *b, const struct statement *s) {
 }
 
 static inline void tell_statement(struct hx_buf *b, const struct statement *s) {
-    static const char *const names[] = { "",         "claim",    "limited",  "complete",   "settle",
-                                         "progress", "done",     "answered", "free",       "asked",
-                                         "again",    "take",     "park",     "quarantine", "renew",
-                                         "signals",  "sign_off", "schema",   "types",      "worker" };
+    static const char *const names[] = { "",         "claim",    "limited", "complete",   "settle",  "progress",
+                                         "done",     "answered", "free",    "receipt",    "backend", "asked",
+                                         "again",    "take",     "park",    "quarantine", "renew",   "signals",
+                                         "sign_off", "schema",   "types",   "worker" };
     if (s->kind == NOTHING)
         return;
     hx_buf_puts(b, b->len ? " " : "");
     hx_buf_puts(b, names[s->kind]);
-    if (s->kind == CLAIM || s->kind == LIMITED || s->kind == ASKED || s->kind == AGAIN)
+    if (s->kind == CLAIM || s->kind == LIMITED || s->kind == RECEIPT || s->kind == ASKED || s->kind == AGAIN)
         hx_buf_printf(b, " %c", (char)('A' + claim_index(&s->token)));
     if (s->n)
         tell_ids(b, s);
@@ -629,7 +637,9 @@ static inline void check_told(const struct hx_pg_tx *tx, const char *expected) {
 int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user,
               struct hx_pg **ret) {
     (void)loop, (void)cb, (void)user;
-    *ret = hx_streq(options->application_name, "heimdex-worker") ? &work_pg : &side_pg;
+    bool side = hx_streq(options->application_name, "heimdex-worker-side");
+    assert_true(side || hx_streq(options->application_name, "heimdex-worker-0-00000000"));
+    *ret = side ? &side_pg : &work_pg;
     return 0;
 }
 

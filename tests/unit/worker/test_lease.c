@@ -90,7 +90,7 @@ static void renews_and_says_how_much_runs(void **state) {
     struct hx_pg_tx *tx = next("renew");
     assert_int_equal(tx->v[0]->number, 2);
     assert_int_equal(tx->timeout_ms, 10);
-    tx->v[0]->alive = true;
+    tx->v[0]->yes = true;
     answer(tx);
     refuse(next("renew"), HX_PG_UNAVAILABLE, "");
     assert_false(worker.leaving);
@@ -113,7 +113,7 @@ static void let_it_lapse(void) {
 static struct hx_pg_tx *next_renewal(void) {
     hx_timer_set(worker.renew_timer, 0);
     struct hx_pg_tx *tx = next("renew");
-    tx->v[0]->alive = true;
+    tx->v[0]->yes = true;
     return tx;
 }
 

@@ -78,7 +78,8 @@ static void walks_through_its_stages(void **state) {
         assert_non_null(strstr(run->messages[i], stages[i]));
     struct hx_pg_tx *tx = send();
     assert_int_equal(tx->v[4]->kind, PROGRESS);
-    assert_int_equal(tx->v[5]->kind, SETTLE);
+    assert_int_equal(tx->v[5]->kind, RECEIPT);
+    assert_int_equal(tx->v[6]->kind, SETTLE);
 }
 
 static void hangs_until_it_is_stopped(void **state) {

@@ -31,6 +31,7 @@ static void progress_is_coalesced_and_stages_are_not(void **state) {
     commit(send());
     assert_string_equal(jobs[1].told.data, "a30bc40");
     assert_int_equal(worker.messages, 0);
+    check_told(send(), "done(B)"); /* the receipt */
     assert_null(send());
 }
 
@@ -41,7 +42,7 @@ static void the_kth_message_of_each_run_makes_the_kth_statement(void **state) {
     tell(1, "x", true);
     tell(1, "y", true);
     struct hx_pg_tx *tx = send();
-    check_told(tx, "progress(1 3) progress(1)");
+    check_told(tx, "progress(1 3) progress(1) receipt B");
     check_sent(tx, 0, 1, "x");
     check_sent(tx, 0, 3, "a");
     check_sent(tx, 1, 1, "y");
@@ -59,7 +60,7 @@ static void what_is_on_its_way_is_neither_sent_again_nor_changed(void **state) {
     commit(tx);
     assert_string_equal(jobs[1].told.data, "a10");
     tx = send();
-    check_told(tx, "progress(1)");
+    check_told(tx, "progress(1) receipt C done(B)");
     check_sent(tx, 0, 1, "30");
     commit(tx);
     assert_string_equal(jobs[1].told.data, "a1030");
@@ -85,7 +86,7 @@ static void stages_go_before_the_end_or_with_it(void **state) {
     tell(1, "a", true);
     finish(1, 1);
     struct hx_pg_tx *tx = send();
-    check_told(tx, "progress(1) complete(1) answered(1) done(A)");
+    check_told(tx, "progress(1) receipt B complete(1) answered(1) done(A)");
     commit(tx);
     assert_string_equal(jobs[1].told.data, "a");
     assert_int_equal(worker.run_count, 0);
@@ -105,7 +106,7 @@ static void an_end_waits_for_stages_in_another_flight(void **state) {
     assert_null(send());
     refuse(a, HX_PG_UNAVAILABLE, "");
     a = send();
-    check_told(a, "progress(1) complete(1) answered(1) done(A)");
+    check_told(a, "progress(1) receipt C complete(1) answered(1) done(A)");
     commit(a);
     assert_string_equal(jobs[1].told.data, "a");
 }
@@ -117,7 +118,7 @@ static void a_talkative_run_is_told_in_rounds(void **state) {
         tell(1, "s", true);
     finish(1, 2);
     struct hx_pg_tx *tx = send();
-    assert_int_equal(tx->n, TELL_ROUNDS);
+    assert_int_equal(tx->n, TELL_ROUNDS + 1); /* and the receipt */
     assert_null(statement_of(tx, COMPLETE));
     commit(tx);
     commit(send());
@@ -136,7 +137,7 @@ static void a_run_that_is_forgotten_takes_its_messages_along(void **state) {
     tell(2, "b", true);
     run_free(run_of(1));
     assert_int_equal(worker.messages, 1);
-    check_told(send(), "progress(2)");
+    check_told(send(), "progress(2) receipt B");
 }
 
 int main(void) {

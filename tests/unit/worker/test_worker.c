@@ -61,7 +61,7 @@ static void serve_side(struct hx_pg_tx *tx) {
     } else if (hx_streq(tx->name, "register")) {
         tx->v[1]->number = 7;
     } else if (hx_streq(tx->name, "renew")) {
-        tx->v[0]->alive = true;
+        tx->v[0]->yes = true;
     }
     answer(tx);
 }
@@ -224,6 +224,13 @@ static int tear_down(void **state) {
     return 0;
 }
 
+static int times(const struct hx_buf *text, const char *part) {
+    int n = 0;
+    for (const char *p = text->data; p && (p = strstr(p, part)); p++)
+        n++;
+    return n;
+}
+
 /* How each job had to end. A program of the first ones has no attempt to lose. */
 static void check_end(unsigned n) {
     const struct job *j = &jobs[n];
@@ -236,6 +243,8 @@ static void check_end(unsigned n) {
         assert_int_equal(j->attempt, 3);
     else if (n <= PROGRAMS || hx_streq(j->payload, "{}"))
         assert_int_equal(j->status, HX_SUCCEEDED);
+    if (n > PROGRAMS && strstr(j->payload, "duration_ms"))
+        assert_int_equal(times(&j->told, "\"extracting\""), j->fence); /* each run told its first stage, once */
 }
 
 static void run_to_the_end(bool without_failures, uint64_t seed) {

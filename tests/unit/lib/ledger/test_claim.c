@@ -146,14 +146,10 @@ static void an_in_doubt_claim_is_asked_by_its_token(void **state) {
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
     run(tx, hx_ledger_claim(tx, &token, worker, ids, (const int32_t[]){ 3, 3 }, 2, TYPES, 2, LABEL));
 
-    /* ledger.raw lives under another pid, and its backend stands for the old one */
-    int32_t pid = (int32_t)strtol(value("pg_backend_pid()"), NULL, 10);
     tx = hx_pg_tx_new("test");
-    const struct got *g = run(tx, hx_ledger_asked(tx, &token, pid));
-    assert_true(g->value[0][1].flag && !g->value[0][0].null);
+    assert_true(run(tx, hx_ledger_asked(tx, &token))->value[0][0].flag);
     tx = hx_pg_tx_new("test");
-    g = run(tx, hx_ledger_asked(tx, &other, 1));
-    assert_false(g->value[0][1].flag || !g->value[0][0].null);
+    assert_false(run(tx, hx_ledger_asked(tx, &other))->value[0][0].flag);
 
     settle(&(struct hx_outcome){ .id = ids[0], .fence = 1, .status = HX_SUCCEEDED }, 1);
     tx = hx_pg_tx_new("test");
@@ -164,25 +160,41 @@ static void an_in_doubt_claim_is_asked_by_its_token(void **state) {
     assert_int_equal(j.job[0].fence, 1);
 }
 
-static void asked_cb(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
-    bool *answers = user;
-    assert_null(error);
-    hx_ledger_read_asked(tx, 0, &answers[0], &answers[1]);
+static bool lives(int32_t pid) {
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    return run(tx, hx_ledger_backend(tx, pid))->value[0][0].flag;
 }
 
-static void the_answer_is_decoded(void **state) {
+/* ledger.raw stands for the old connection: it has another pid and the same name. */
+static void an_old_backend_is_known_by_pid_and_name(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t pid = (int32_t)strtol(value("pg_backend_pid()"), NULL, 10);
+    assert_true(lives(pid));
+    assert_false(lives(1));
+    sql("set application_name = 'somebody else'"); /* who got its pid */
+    assert_false(lives(pid));
+    sql("reset application_name");
+    assert_true(lives(pid));
+}
+
+static void a_receipt_is_a_claim_of_nothing(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
     int32_t worker = put_worker();
-    put_running(worker);
-    struct hx_uuid token;
-    assert_int_equal(hx_uuid_parse(value("select token from claim"), &token), 0);
-    bool answers[2] = { true, false }; /* alive, committed */
+    const struct hx_uuid token = hx_uuid_v4(), late = hx_uuid_v4();
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    hx_ledger_asked(tx, &token, 1);
-    assert_int_equal(hx_pg_run(ledger.pg, tx, 0, asked_cb, answers, NULL), HX_PG_OK);
-    assert_false(answers[0]);
-    assert_true(answers[1]);
+    hx_ledger_receipt(tx, &token, worker);
+    assert_true(run(tx, hx_ledger_asked(tx, &token))->value[0][0].flag);
+    tx = hx_pg_tx_new("test");
+    assert_int_equal(run(tx, hx_ledger_claimed_again(tx, &token, worker))->rows, 0);
+    tx = hx_pg_tx_new("test");
+    run(tx, hx_ledger_claim_done(tx, &token, 1));
+    sql("update worker set dead = true"); /* nobody would delete it */
+    tx = hx_pg_tx_new("test");
+    hx_ledger_receipt(tx, &late, worker);
+    assert_false(run(tx, hx_ledger_asked(tx, &late))->value[0][0].flag);
+    assert_value("0", "select count(*) from claim");
 }
 
 /* --- a fleet-wide limit --- */
@@ -387,9 +399,9 @@ static void take_leaves_paused_and_limited_types(void **state) {
 LEDGER_MAIN(LEDGER_TEST(a_claim_brings_all_that_a_run_needs), LEDGER_TEST(who_comes_second_gets_nothing),
             LEDGER_TEST(a_dead_worker_claims_nothing), LEDGER_TEST(a_type_without_a_handler_is_left),
             LEDGER_TEST(a_paused_type_waits), LEDGER_TEST(a_claim_takes_the_waiting_row_along),
-            LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token), LEDGER_TEST(the_answer_is_decoded),
-            LEDGER_TEST(as_many_run_as_there_are_permits), LEDGER_TEST(a_paused_type_gives_no_permit),
-            LEDGER_TEST(a_lowered_limit_holds), LEDGER_TEST(take_reserves_what_is_due),
-            LEDGER_TEST(take_prefers_priorities_but_for_a_tenth), LEDGER_TEST(take_fills_up_from_below),
-            LEDGER_TEST(parking_as_busy_ends_a_reservation), LEDGER_TEST(take_wakes_what_had_failed),
-            LEDGER_TEST(take_leaves_paused_and_limited_types))
+            LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token), LEDGER_TEST(an_old_backend_is_known_by_pid_and_name),
+            LEDGER_TEST(a_receipt_is_a_claim_of_nothing), LEDGER_TEST(as_many_run_as_there_are_permits),
+            LEDGER_TEST(a_paused_type_gives_no_permit), LEDGER_TEST(a_lowered_limit_holds),
+            LEDGER_TEST(take_reserves_what_is_due), LEDGER_TEST(take_prefers_priorities_but_for_a_tenth),
+            LEDGER_TEST(take_fills_up_from_below), LEDGER_TEST(parking_as_busy_ends_a_reservation),
+            LEDGER_TEST(take_wakes_what_had_failed), LEDGER_TEST(take_leaves_paused_and_limited_types))

@@ -6,8 +6,9 @@
  *   end JOB TOKEN PID BOOTTIME
  *
  * Each run holds a lock on its job's byte of LOG.lock, which the kernel takes away with the process: so a run that was killed, and never
- * wrote its end, is known to be over. Payload, all optional: {"sleep_ms": 0, "fail_attempts": 0, "exit": 1, "kill_worker": 0}: fail the
- * first fail_attempts attempts with that exit code; kill the worker in the first kill_worker attempts. */
+ * wrote its end, is known to be over. Payload, all optional: {"until": "PATH", "sleep_ms": 0, "fail_attempts": 0, "exit": 1,
+ * "kill_worker": 0}: wait until there is a file PATH; fail the first fail_attempts attempts with that exit code; kill the worker in the
+ * first kill_worker attempts. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -53,18 +54,32 @@ static void lock(const char *path) {
     put("overlap", other);
 }
 
-static long number(const char *payload, const char *key, long otherwise) {
+/* What stands behind "KEY":, or NULL. */
+static const char *value(const char *payload, const char *key) {
     char quoted[64];
     snprintf(quoted, sizeof quoted, "\"%s\"", key);
     const char *p = strstr(payload, quoted);
     p = p ? strchr(p, ':') : NULL;
-    return p ? strtol(p + 1, NULL, 10) : otherwise;
+    return p ? p + 1 : NULL;
+}
+
+static long number(const char *payload, const char *key, long otherwise) {
+    const char *p = value(payload, key);
+    return p ? strtol(p, NULL, 10) : otherwise;
 }
 
 static void rest(long ms) {
     struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
     while (nanosleep(&left, &left) < 0 && errno == EINTR)
         ;
+}
+
+static void wait_for_file(const char *payload) {
+    char path[4096];
+    const char *p = value(payload, "until");
+    if (p && sscanf(p, " \"%4095[^\"]", path) == 1)
+        while (access(path, F_OK) != 0)
+            rest(10);
 }
 
 int main(int argc, char **argv) {
@@ -81,6 +96,7 @@ int main(int argc, char **argv) {
     payload[n] = '\0';
     lock(argv[1]);
     put("start", "");
+    wait_for_file(payload);
     rest(number(payload, "sleep_ms", 0));
     if (strtol(attempt, NULL, 10) <= number(payload, "kill_worker", 0)) {
         kill(getppid(), SIGKILL);

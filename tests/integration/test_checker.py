@@ -1,12 +1,12 @@
 """The checker finds what it is for: every rule is broken once, by hand, and must be named; an honest history gives nothing."""
 import subprocess
-import time
 import uuid
 
 import pytest
 
 from checker.check import check_database, check_transaction
 from support.statements import Session, Worker, cancel, new_id, reap, retry, submit
+from support.wait import within
 
 pytestmark = pytest.mark.quick
 GONE = "11111111-1111-4111-8111-111111111111"
@@ -301,8 +301,6 @@ def test_it_is_quick(migrated):
     rows = worker.transaction(*worker.claim(ids, token))
     worker.transaction(*worker.tell(rows, "extracting"), *worker.complete(rows, [token]))
     worker.close()
-    began = time.monotonic()
     with migrated.connect() as connection:
-        assert check_database(connection, acks=ids, finished=True) == []
+        assert within(10, lambda: check_database(connection, acks=ids, finished=True)) == []
     connection.close()
-    assert time.monotonic() - began < 10

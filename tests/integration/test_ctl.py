@@ -391,6 +391,12 @@ def test_with_a_fleet(ctl, ask, fleet, env, binaries, migrated):
     assert [event["next_status"] for event in ask("events", "--job", done)] == ["queued", "running", "succeeded"]
 
 
+def silent_for(dependency, words):
+    """It was given up about a second after it was asked; some time between may be a busy machine's."""
+    assert not dependency["ok"] and words in dependency["error"] and dependency["ms"] > 800
+    return dependency["ms"] < 1500
+
+
 def test_doctor_speaks_to_the_control_socket(ctl, tmp_path):
     path = tmp_path / "control"
     server = socket.socket(socket.AF_UNIX)
@@ -400,8 +406,11 @@ def test_doctor_speaks_to_the_control_socket(ctl, tmp_path):
 
     def serve():
         ready = b'{"ok":true,"ready":true,"status":"2 workers, 0 jobs running"}\n'
-        for answer in (ready, b'{"ok":true,"ready":false,"status":"starting"}\n', None):
-            client, _ = server.accept()
+        for answer in (ready, b'{"ok":true,"ready":false,"status":"starting"}\n', *[None] * 4):
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return  # closed
             assert json.loads(client.makefile().readline()) == {"op": "status"}
             if answer:
                 client.sendall(answer)
@@ -410,14 +419,11 @@ def test_doctor_speaks_to_the_control_socket(ctl, tmp_path):
                 kept.append(client)
 
     kept = []
-    thread = Thread(target=serve)
-    thread.start()
+    Thread(target=serve, daemon=True).start()
     look = lambda: dependencies(ctl, env={"HEIMDEX_SUPERVISOR_CONTROL_SOCKET": str(path), "KAFKA_BROKERS": "127.0.0.1:1"})["fleet"]
     assert look()["detail"] == "2 workers, 0 jobs running"
     assert (lambda fleet: (fleet["ok"], fleet["error"]))(look()) == (False, "starting")
-    silent = look()
-    assert not silent["ok"] and "does not answer within a second" in silent["error"] and silent["ms"] < 1500
-    thread.join()
+    assert any(silent_for(look(), "does not answer within a second") for _ in range(4))
     server.close()
 
 
@@ -447,8 +453,8 @@ def test_postgresql_silent(ctl, listener):
     start = time.monotonic()
     done = ctl("status", env={**silent, "HEIMDEX_POSTGRES_TIMEOUT": "1s"})
     assert (done.returncode, done.stderr.count("\n")) == (69, 1) and time.monotonic() - start < 3
-    pg = dependencies(ctl, env={**silent, "KAFKA_BROKERS": "127.0.0.1:1"})["pg"]
-    assert pg["error"] == "connection refused or timeout" and 800 < pg["ms"] < 1500
+    pg = lambda: dependencies(ctl, env={**silent, "KAFKA_BROKERS": "127.0.0.1:1"})["pg"]
+    assert any(silent_for(pg(), "connection refused or timeout") for _ in range(4))
 
 
 def test_no_schema(ctl, database):

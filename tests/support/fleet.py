@@ -37,6 +37,7 @@ class Fleet:
         sections["jobs"] = {"kill_grace": "2s", **sections.get("jobs", {})}
         self.write_config(sections, handlers)
         self.process = None
+        self.asked_to_stop = False
         self.exit_code = None
         if start:
             self.start()
@@ -50,6 +51,7 @@ class Fleet:
         with open(self.log_path, "ab") as log:
             self.process = self.binaries.popen("heimdex-supervisor", "--config", self.config, env=self.env, stdin=-3, stdout=log,
                                                stderr=log, cwd=self.directory)
+        self.asked_to_stop = False
         if wait:
             self.wait_ready()
         return self
@@ -101,9 +103,14 @@ class Fleet:
                 found.append(entry)
         return found
 
-    def stop(self, seconds=15):
-        if self.process and self.process.poll() is None:
+    def ask_to_stop(self):
+        """One TERM: a second one would end everything at once."""
+        if not self.asked_to_stop and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        self.asked_to_stop = True
+
+    def stop(self, seconds=15):
+        self.ask_to_stop()
         self.exit_code = self.process.wait(seconds)
         return self.exit_code
 

@@ -24,11 +24,12 @@ def pids_in(path):
     return [int(word) for word in path.read_text().split()]
 
 
-def most_at_once(path):
+def most_at_once(path, killed=True):
+    """The most runs at one time. killed=False: without those that never came to their end."""
     runs, wrong = runs_of.read(path)
     assert not wrong
-    changes = sorted([(run.start, 1) for of_job in runs.values() for run in of_job] +
-                     [(run.end, -1) for of_job in runs.values() for run in of_job if run.end is not None])
+    every = [run for of_job in runs.values() for run in of_job if killed or run.end is not None]
+    changes = sorted([(run.start, 1) for run in every] + [(run.end, -1) for run in every if run.end is not None])
     now = most = 0
     for _, change in changes:
         now += change

@@ -20,7 +20,8 @@
  *   topics    Kafka's topics                                                                           topics.c
  */
 
-enum { PULSE_MS = 1000, END_MS = 2000 };
+/* END_MS: well before a supervisor's patience with us ends (supervisor/roles.c). */
+enum { PULSE_MS = 1000, END_MS = 1000 };
 
 struct place {
     const struct task_kind *kind;
@@ -71,9 +72,14 @@ void scheduler_heard(struct hx_channel *channel, const json_t *message, int fd, 
     hx_close_p(&fd);
 }
 
-/* Nothing is on its way any more, so nothing is left to wait for. */
+/* What waits for a connection needn't be waited for. */
+static bool quiet(const struct hx_pg *pg) {
+    return !hx_pg_connected(pg) || !hx_pg_pending(pg);
+}
+
+/* Nothing is on its way any more, or nobody would write down what becomes of it. */
 static bool at_rest(const struct scheduler *s) {
-    return !hx_pg_pending(s->quick) && !hx_pg_pending(s->slow) && relay_idle(s->relay);
+    return quiet(s->quick) && quiet(s->slow) && (relay_idle(s->relay) || !hx_pg_connected(s->quick));
 }
 
 /* Before each wait for events. */

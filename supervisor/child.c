@@ -177,10 +177,23 @@ static void act_spawn(struct child *child) {
     child_log_not_started(child, r);
 }
 
+static void set_deadline(struct child *child, int64_t after_ms) {
+    child->deadline_ms = hx_mono_ms() + after_ms;
+    hx_timer_set(child->deadline_timer, after_ms);
+}
+
 static void act_term(struct child *child) {
     if (child->pid > 0)
         kill(child->pid, SIGTERM);
-    hx_timer_set(child->deadline_timer, child->role->end_ms > 0 ? child->role->end_ms : child->host->drain_ms);
+    set_deadline(child, child->role->end_ms > 0 ? child->role->end_ms : child->host->drain_ms);
+}
+
+/* By the channel: a second SIGTERM might be anybody's, sent to the whole control group. */
+static void act_hurry(struct child *child) {
+    if (child->channel)
+        hx_channel_send(child->channel, json_pack("{s:s}", "op", "hurry"), -1);
+    if (hx_mono_ms() + child->host->hurry_ms < child->deadline_ms)
+        set_deadline(child, child->host->hurry_ms);
 }
 
 static void act_kill(struct child *child) {
@@ -209,8 +222,9 @@ static void act_nothing(struct child *child) {
 }
 
 static void (*const actions[])(struct child *child) = {
-    [ACTION_UNSET] = act_nothing, [ACTION_NOTHING] = act_nothing, [ACTION_SPAWN] = act_spawn, [ACTION_TERM] = act_term,
-    [ACTION_KILL] = act_kill,     [ACTION_PAUSE] = act_pause,     [ACTION_AGAIN] = act_again, [ACTION_REST] = act_rest,
+    [ACTION_UNSET] = act_nothing, [ACTION_NOTHING] = act_nothing, [ACTION_SPAWN] = act_spawn,
+    [ACTION_TERM] = act_term,     [ACTION_HURRY] = act_hurry,     [ACTION_KILL] = act_kill,
+    [ACTION_PAUSE] = act_pause,   [ACTION_AGAIN] = act_again,     [ACTION_REST] = act_rest,
 };
 _Static_assert(HX_ARRAY_LEN(actions) == CHILD_ACTIONS, "each action is known");
 

@@ -17,6 +17,7 @@ struct child_host {
     const struct launch *launch;
     int64_t backoff_max_ms;                             /* the longest pause before a restart */
     int64_t drain_ms;                                   /* from TERM to KILL of a role that drains */
+    int64_t hurry_ms;                                   /* the same once it was told to hurry */
     int64_t still_ms;                                   /* a pulse that stands still for this long is a death */
     void (*on_start)(struct child *child, void *user);  /* it has a process */
     void (*on_change)(struct child *child, void *user); /* ready, waiting, or neither any more */
@@ -45,7 +46,8 @@ struct child {
     uint64_t pulse; /* as last seen, and when it moved */
     int64_t pulse_ms;
     unsigned restarts;
-    int64_t pause_ms; /* the last pause that was set */
+    int64_t pause_ms;    /* the last pause that was set */
+    int64_t deadline_ms; /* when deadline_timer fires, if it is armed */
     struct restart_history history;
     struct hx_timer *restart_timer, *deadline_timer;
 };

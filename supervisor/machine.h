@@ -20,6 +20,7 @@ enum child_event {
     CHILD_SAYS_READY,
     CHILD_RESTART, /* an operator wants a fresh one */
     CHILD_DRAIN,   /* finish and end */
+    CHILD_HURRY,   /* end without waiting for what runs */
     CHILD_OVERDUE, /* it did not end in time */
     CHILD_STUCK,   /* its pulse stands still */
     CHILD_END,     /* end at once */
@@ -32,6 +33,7 @@ enum child_action {
     ACTION_NOTHING,
     ACTION_SPAWN,
     ACTION_TERM,  /* SIGTERM, and a deadline */
+    ACTION_HURRY, /* a word, and an earlier deadline */
     ACTION_KILL,  /* SIGKILL */
     ACTION_PAUSE, /* a pause as the restart policy wants it */
     ACTION_AGAIN, /* no pause: this end was wanted */

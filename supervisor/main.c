@@ -15,9 +15,10 @@ static const struct hx_option options[] = {
 static const struct hx_program program = {
     .name = "heimdex-supervisor",
     .synopsis = "[--config FILE]",
-    .description = "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
-                   "running jobs finish "
-                   "within supervisor.drain_timeout; a second one ends everything at once.",
+    .description =
+        "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
+        "running jobs finish "
+        "within supervisor.drain_timeout; a second one ends them within jobs.kill_grace, a third kills them.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
 };

@@ -1,20 +1,31 @@
 #include "supervisor/stop.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
 
 #include <signal.h>
 
-enum { SETTLE_MS = 2000, GUARD_MS = 500 };
+/* SETTLE: how long a scheduler has for the dead, longer where the deadline leaves time for it; OTHERS: what comes after it. */
+enum { SETTLE_MIN_MS = 1000, SETTLE_MAX_MS = 2000, OTHERS_MS = 1500, GUARD_MS = 500 };
 
 /* A worker that was killed at its deadline leaves deaths that only a scheduler can settle, so schedulers end last. */
 static bool workers_done(const struct stop *stop) {
     return fleet_alive(stop->fleet, &roles[ROLE_WORKER]) == 0;
 }
 
+/* One that waits for PostgreSQL itself settles nothing. */
+static bool has_settler(const struct stop *stop) {
+    for (size_t i = 0; i < stop->fleet->count; i++) {
+        const struct child *child = &stop->fleet->children[i];
+        if (child->role->reaps && child->pid > 0 && !child->waiting)
+            return true;
+    }
+    return false;
+}
+
 static bool settled(const struct stop *stop) {
-    return stop->hurry || (!orphans_sweeping(stop->orphans) && deaths_unsettled(stop->deaths) == 0) ||
-           fleet_alive(stop->fleet, &roles[ROLE_SCHEDULER]) == 0;
+    return (!orphans_sweeping(stop->orphans) && deaths_unsettled(stop->deaths) == 0) || !has_settler(stop);
 }
 
 static bool others_done(const struct stop *stop) {
@@ -34,11 +45,12 @@ static void enter_workers(struct stop *stop) {
 }
 
 static void enter_settle(struct stop *stop) {
-    hx_timer_set(stop->timer, SETTLE_MS);
+    int64_t left = stop->deadline_ms - hx_mono_ms() - OTHERS_MS;
+    hx_timer_set(stop->timer, HX_MAX(HX_MIN(left, (int64_t)SETTLE_MAX_MS), (int64_t)SETTLE_MIN_MS));
 }
 
 static void enter_others(struct stop *stop) {
-    fleet_event(stop->fleet, NULL, stop->hurry ? CHILD_END : CHILD_DRAIN);
+    fleet_event(stop->fleet, NULL, CHILD_DRAIN);
 }
 
 static void enter_orphans(struct stop *stop) {
@@ -100,25 +112,30 @@ static void on_timer(void *user) {
     stop_advance(stop);
 }
 
+static void set_deadline(struct stop *stop, int64_t after_ms) {
+    stop->deadline_ms = hx_mono_ms() + after_ms;
+}
+
 void stop_begin(struct stop *stop) {
     if (stop->phase != STOP_NOT)
         return;
+    set_deadline(stop, stop->patience_ms);
     next_phase(stop);
     stop_advance(stop);
 }
 
-void stop_hurry(struct stop *stop) {
-    stop->hurry = true;
-    fleet_event(stop->fleet, NULL, CHILD_END);
-    if (stop->phase == STOP_NOT)
-        next_phase(stop);
+bool stop_hasten(struct stop *stop) {
+    if (stop->haste == STOP_CUT)
+        return false;
+    stop->haste++;
+    set_deadline(stop, stop->haste == STOP_CUT ? 0 : stop->grace_ms);
+    fleet_event(stop->fleet, &roles[ROLE_WORKER], stop->haste == STOP_CUT ? CHILD_END : CHILD_HURRY);
     stop_advance(stop);
+    return true;
 }
 
-void stop_init(struct stop *stop, struct hx_loop *loop, struct fleet *fleet, struct deaths *deaths,
-               struct orphans *orphans, struct guard *guard) {
-    *stop = (struct stop){ .loop = loop, .fleet = fleet, .deaths = deaths, .orphans = orphans, .guard = guard };
-    stop->timer = hx_timer_new(loop, on_timer, stop);
+void stop_init(struct stop *stop) {
+    stop->timer = hx_timer_new(stop->loop, on_timer, stop);
 }
 
 void stop_reset(struct stop *stop) {

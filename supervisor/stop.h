@@ -17,6 +17,14 @@ enum stop_phase {
     STOP_PHASES
 };
 
+/* How often we were told to end since the first time. No haste keeps a scheduler from settling the jobs of the dead: a stop leaves no
+ * row running. */
+enum stop_haste {
+    STOP_PATIENT,
+    STOP_HURRIED, /* what runs has jobs.kill_grace and no more */
+    STOP_CUT,     /* workers are killed */
+};
+
 struct stop {
     struct hx_loop *loop;
     struct fleet *fleet;
@@ -25,15 +33,17 @@ struct stop {
     struct guard *guard;
     struct hx_timer *timer; /* bounds the phase */
     enum stop_phase phase;
-    bool hurry;
+    enum stop_haste haste;
+    int64_t grace_ms, patience_ms; /* of a stop in a hurry, and of one without */
+    int64_t deadline_ms;           /* when it should be over, hx_mono_ms */
 };
 
-void stop_init(struct stop *stop, struct hx_loop *loop, struct fleet *fleet, struct deaths *deaths,
-               struct orphans *orphans, struct guard *guard);
+/* The parts, the loop, grace_ms and patience_ms are set. */
+void stop_init(struct stop *stop);
 void stop_reset(struct stop *stop);
 /* The first TERM. */
 void stop_begin(struct stop *stop);
-/* The second: everything ends now. */
-void stop_hurry(struct stop *stop);
+/* Each further one. False: it can't be hastened any more. */
+bool stop_hasten(struct stop *stop);
 /* Something may have ended: goes on to the phases whose time has come. */
 void stop_advance(struct stop *stop);

@@ -146,11 +146,12 @@ static void on_end_signal(int signo, pid_t sender, void *user) {
     (void)sender;
     ctx.event = "stopping";
     if (s->stop.phase == STOP_NOT) {
-        hx_notice(&ctx, "SIG%s: stopping; another one ends everything at once", sigabbrev_np(signo));
+        hx_notice(&ctx, "SIG%s: stopping; another one doesn't wait for running jobs", sigabbrev_np(signo));
         begin_stop(s);
-    } else if (!s->stop.hurry) {
-        hx_warning(&ctx, "SIG%s again: ending everything now", sigabbrev_np(signo));
-        stop_hurry(&s->stop);
+    } else if (stop_hasten(&s->stop)) {
+        hx_warning(&ctx, "SIG%s again: %s", sigabbrev_np(signo),
+                   s->stop.haste == STOP_CUT ? "killing what runs"
+                                             : "ending what runs within jobs.kill_grace; another one kills it at once");
     }
 }
 
@@ -220,6 +221,7 @@ static void make_parts(struct supervisor *s) {
         .launch = s->launch,
         .backoff_max_ms = hx_config_int(s->config, HX_SUPERVISOR_RESTART_BACKOFF_MAX),
         .drain_ms = settings_drain_ms(s->config),
+        .hurry_ms = settings_hurry_ms(s->config),
         .still_ms = settings_still_ms(s->config),
         .on_start = on_start,
         .on_change = on_change,
@@ -262,7 +264,17 @@ int supervisor_run(struct supervisor *s) {
     if (left > 0)
         hx_notice(NULL, "ended %zu handlers that an earlier supervisor left behind", left);
     s->guard = guard_new(s->loop, s->launch, on_guard_gone, s);
-    stop_init(&s->stop, s->loop, &s->fleet, s->deaths, s->orphans, s->guard);
+    s->stop = (struct stop){
+        .loop = s->loop,
+        .fleet = &s->fleet,
+        .deaths = s->deaths,
+        .orphans = s->orphans,
+        .guard = s->guard,
+        .grace_ms = hx_config_int(s->config, HX_JOBS_KILL_GRACE),
+        .patience_ms =
+            hx_config_int(s->config, HX_SUPERVISOR_DRAIN_TIMEOUT) + hx_config_int(s->config, HX_JOBS_KILL_GRACE),
+    };
+    stop_init(&s->stop);
     fleet_event(&s->fleet, NULL, CHILD_START);
     report_status(s);
     s->ticked_ms = hx_mono_ms();

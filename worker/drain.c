@@ -3,6 +3,12 @@
 /* The end of a worker's life in order: it claims nothing more, what runs may finish for drain_timeout, then it is ended and queued
  * again, and when every outcome is written the worker signs off. */
 
+enum {
+    LAST_WORDS_MS = 300, /* for outcomes, behind kill_grace; a little later the supervisor kills us */
+    SIGN_OFF_MS = 1000,
+    SILENT_MS = 1000, /* while handlers run, PostgreSQL is asked for signals several times a second */
+};
+
 static void stop_runs(struct worker *w) {
     for (struct run *run = w->runs, *next; run; run = next) {
         next = run->next;
@@ -17,7 +23,7 @@ static void out_of_time(void *user) {
         hx_notice(NULL, "%zu jobs still run after the drain timeout, ending them",
                   w->builtin_running + w->slots_running);
         stop_runs(w);
-        hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE) + 2000);
+        hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE) + LAST_WORDS_MS);
     } else {
         hx_error(NULL, "%zu outcomes could not be written in time, leaving them to the reaper", w->run_count);
         worker_leave(w, HX_EXIT_TRY_AGAIN);
@@ -37,6 +43,12 @@ void worker_drain(struct worker *w) {
     hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_SUPERVISOR_DRAIN_TIMEOUT));
 }
 
+void worker_hurry(struct worker *w) {
+    worker_drain(w);
+    if (!w->cut_short)
+        out_of_time(w);
+}
+
 static void signed_off(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
     (void)tx, (void)error; /* a row that stays has no claims: the scheduler forgets it */
     struct worker *w = user;
@@ -44,15 +56,26 @@ static void signed_off(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
         worker_leave(w, HX_EXIT_OK);
 }
 
+/* The time is up, nothing runs any more, and there is nobody who would take the outcomes. */
+static bool is_in_vain(const struct worker *w) {
+    return w->cut_short && w->run_count && !w->builtin_running && !w->slots_running &&
+           (!hx_pg_connected(w->work) || hx_mono_ms() - w->heard_ms > SILENT_MS);
+}
+
 void worker_drain_step(struct worker *w) {
+    if (is_in_vain(w)) {
+        hx_error(NULL, "PostgreSQL is silent, leaving %zu outcomes to the reaper", w->run_count);
+        worker_leave(w, HX_EXIT_TRY_AGAIN);
+        return;
+    }
     if (w->run_count || w->flights || w->doubts || w->spent_count || w->signing_off)
         return;
-    if (!w->registered) {
+    if (!w->registered || !hx_pg_connected(w->side)) {
         worker_leave(w, HX_EXIT_OK);
         return;
     }
     w->signing_off = true;
     struct hx_pg_tx *tx = hx_pg_tx_new("sign off");
     hx_ledger_sign_off(tx, w->id);
-    hx_pg_submit(w->side, tx, 2000, signed_off, w);
+    hx_pg_submit(w->side, tx, SIGN_OFF_MS, signed_off, w);
 }

@@ -92,6 +92,7 @@ static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *use
         return;
     }
     if (!error) {
+        w->heard_ms = hx_mono_ms();
         w->work_failures = 0;
         w->claims_skipped = false;
         if (w->outcome_limit < worker_batch(w))

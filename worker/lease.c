@@ -157,6 +157,7 @@ static void renewed(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *
         disowned(w);
         return;
     }
+    w->heard_ms = hx_mono_ms();
     w->renewed_boot_ms = w->renewing_boot_ms;
     if (w->lapsed && worker_lease_held(w))
         say_held(w);
@@ -186,6 +187,8 @@ static void signalled(struct hx_pg_tx *tx, const struct hx_pg_error *error, void
     w->signal_busy = false;
     if (w->leaving)
         return;
+    if (!error)
+        w->heard_ms = hx_mono_ms();
     for (int row = 0; !error && row < hx_pg_rows(tx, 0); row++) {
         struct hx_uuid id = hx_pg_get_uuid(tx, 0, row, 0);
         struct run *run = run_find(w, &id);

@@ -53,7 +53,7 @@ static int take_option(size_t index, const char *value, void *user) {
     return 0;
 }
 
-/* The supervisor is gone, or says that no more is to be claimed. */
+/* The supervisor is gone, or says that no more is to be claimed, or that what runs is to end now. */
 static void heard(struct hx_channel *channel, const json_t *message, int fd, void *user) {
     struct worker *w = user;
     const char *op = NULL;
@@ -64,6 +64,8 @@ static void heard(struct hx_channel *channel, const json_t *message, int fd, voi
         worker_leave(w, HX_EXIT_TRY_AGAIN);
     } else if (hx_json_get_string(message, "op", &op) > 0 && hx_streq(op, "retire")) {
         worker_drain(w);
+    } else if (hx_streq(op, "hurry")) {
+        worker_hurry(w);
     }
 }
 

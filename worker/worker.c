@@ -73,9 +73,14 @@ void worker_leave(struct worker *w, int exit_code) {
     hx_loop_stop(w->loop);
 }
 
+/* Once more means hurry, unless there is a supervisor to say so: it may have been meant for the whole control group. */
 static void asked_to_stop(int signo, pid_t sender, void *user) {
+    struct worker *w = user;
     (void)signo, (void)sender;
-    worker_drain(user);
+    if (w->draining && !w->channel)
+        worker_hurry(w);
+    else
+        worker_drain(w);
 }
 
 static void pulse(void *user) {
@@ -161,7 +166,7 @@ static int start(struct worker *w) {
 /* Whatever still runs is killed; its rows are the reaper's, with the evidence. */
 static void end(struct worker *w) {
     w->leaving = true;
-    w->consumer = hx_consumer_close(w->consumer, 1000);
+    w->consumer = hx_consumer_close(w->consumer, w->cut_short ? 200 : 1000);
     w->work = hx_pg_free(w->work);
     w->side = hx_pg_free(w->side);
     aside_free_all(w);

@@ -83,7 +83,8 @@ struct worker {
     /* CLOCK_BOOTTIME when the last renewal that committed was sent (its answer may have waited for us, while others saw the counter
      * stand still), and when the one in flight was. */
     int64_t renewed_boot_ms, renewing_boot_ms;
-    bool lapsed; /* said that the lease has run out */
+    bool lapsed;      /* said that the lease has run out */
+    int64_t heard_ms; /* hx_mono_ms when PostgreSQL last answered */
     bool registered, draining, cut_short, signing_off, leaving;
     uint64_t done; /* outcomes committed */
 };
@@ -114,4 +115,6 @@ void worker_lease_start(struct worker *w);
 bool worker_lease_held(const struct worker *w);
 /* drain.c */
 void worker_drain(struct worker *w);
+/* The same, without waiting for what runs: it is ended now. */
+void worker_hurry(struct worker *w);
 void worker_drain_step(struct worker *w);

@@ -260,6 +260,12 @@ def test_workers_of_an_earlier_run_are_reaped_before_ready(scheduler, migrated):
     until(lambda: all(status(migrated, job) == "queued" for job in jobs))
 
 
+def test_term_before_postgresql_was_reached(scheduler):
+    one = scheduler(extra={"PGHOST": "127.0.0.1", "PGPORT": "1"})
+    until(lambda: any("retrying" in line["message"] for line in one.events()), what="it waits")
+    assert one.end() == 0
+
+
 def test_alone_it_reaps_nobody_who_may_live(scheduler, migrated):
     worker = add_worker(migrated, "main", str(uuid.uuid4()))
     scheduler().ready()

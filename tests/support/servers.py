@@ -76,6 +76,20 @@ class Postgres:
     def delete(self):
         script("private-pg", "delete", self.directory)
 
+    @contextmanager
+    def frozen(self):
+        """It accepts connections, and says nothing."""
+        leader = int((self.directory / "pid").read_text().split()[0])
+        os.kill(leader, signal.SIGSTOP)  # first: then there are no new ones
+        backends = [int(pid) for pid in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
+        for pid in backends:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in [*backends, leader]:
+                os.kill(pid, signal.SIGCONT)
+
     def admin(self, statement):
         env = self.admin_env
         connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], password=env.get("PGPASSWORD"),

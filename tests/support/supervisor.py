@@ -176,13 +176,15 @@ class Fleet:
         self.signal(signal.SIGTERM)
         return self.wait()
 
+    def _ended(self):
+        self.signal(signal.SIGTERM)  # a third one kills what still runs
+        return self.process.poll() is not None
+
     def close(self):
         if self.process and self.process.poll() is None:
-            self.signal(signal.SIGTERM)
-            self.signal(signal.SIGTERM)
             try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
+                wait_for("its end", self._ended)
+            except AssertionError:
                 self.process.kill()
                 self.process.wait()
         self.notify.close()

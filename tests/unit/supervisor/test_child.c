@@ -114,6 +114,25 @@ static void is_killed_when_it_does_not_drain(void **s) {
     assert_false(hx_timer_armed(child.restart_timer) || hx_timer_armed(child.deadline_timer));
 }
 
+static void has_less_time_in_a_hurry(void **s) {
+    (void)s;
+    host.drain_ms = 3600 * 1000;
+    host.hurry_ms = 20;
+    scratch_program("heimdex-worker", "trap '' TERM; while :; do sleep 0.02; done");
+    child_event(&child, CHILD_START);
+    child_event(&child, CHILD_DRAIN);
+    child_event(&child, CHILD_HURRY);
+    until_deaths(1);
+    assert_int_equal(child.state, CHILD_DOWN);
+    /* but never more */
+    host.drain_ms = 20;
+    host.hurry_ms = 3600 * 1000;
+    child_event(&child, CHILD_START);
+    child_event(&child, CHILD_DRAIN);
+    child_event(&child, CHILD_HURRY);
+    until_deaths(2);
+}
+
 static void is_killed_when_its_pulse_stands_still(void **s) {
     (void)s;
     scratch_program("heimdex-worker", "exec sleep 1000");
@@ -169,6 +188,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(comes_again_and_again, open_child, close_child),
         cmocka_unit_test_setup_teardown(a_program_that_is_missing_is_tried_again, open_child, close_child),
         cmocka_unit_test_setup_teardown(is_killed_when_it_does_not_drain, open_child, close_child),
+        cmocka_unit_test_setup_teardown(has_less_time_in_a_hurry, open_child, close_child),
         cmocka_unit_test_setup_teardown(is_killed_when_its_pulse_stands_still, open_child, close_child),
         cmocka_unit_test_setup_teardown(a_restart_has_no_pause, open_child, close_child),
         cmocka_unit_test_setup_teardown(carries_its_row_and_its_evidence, open_child, close_child),

@@ -19,7 +19,7 @@ static void every_cell_makes_sense(void **s) {
             assert_true(t.next < CHILD_STATES);
             /* nobody is signalled where there is nobody */
             if (!before)
-                assert_true(t.action != ACTION_TERM && t.action != ACTION_KILL);
+                assert_true(t.action != ACTION_TERM && t.action != ACTION_HURRY && t.action != ACTION_KILL);
             /* a process comes by a start only, and goes by its death only */
             assert_int_equal(t.action == ACTION_SPAWN, !before && after);
             assert_int_equal(before && !after, before && event == CHILD_DIED);
@@ -31,17 +31,19 @@ static void every_cell_makes_sense(void **s) {
             /* a signal is sent once, but for the last resort */
             if (t.action == ACTION_TERM)
                 assert_true(state == CHILD_STARTING || state == CHILD_READY);
+            if (t.action == ACTION_HURRY)
+                assert_true(state == CHILD_RESTARTING || state == CHILD_ENDING);
         }
 }
 
-/* Wherever a child stands: after END or DRAIN, and its death, there is no process, and none comes by itself. */
+/* Wherever a child stands: after END, DRAIN or HURRY, and its death, there is no process, and none comes by itself. */
 static void every_state_can_be_ended(void **s) {
     (void)s;
     for (int from = 0; from < CHILD_STATES; from++)
-        for (int kind = 0; kind < 3; kind++) {
+        for (int kind = 0; kind < 4; kind++) {
             enum child_state state = (enum child_state)from;
             if (kind > 0)
-                machine_step(&state, CHILD_DRAIN);
+                machine_step(&state, kind == 3 ? CHILD_HURRY : CHILD_DRAIN);
             if (kind == 2)
                 machine_step(&state, CHILD_OVERDUE);
             if (kind == 0)

@@ -643,6 +643,12 @@ int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_s
     return 0;
 }
 
+static bool work_away, side_away;
+
+bool hx_pg_connected(const struct hx_pg *pg) {
+    return pg == &work_pg ? !work_away : !side_away;
+}
+
 struct hx_pg *hx_pg_free(struct hx_pg *pg) {
     for (bool more = true; more;) {
         more = false;

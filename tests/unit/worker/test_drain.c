@@ -82,6 +82,77 @@ static void what_cannot_be_written_is_left_to_the_reaper(void **state) {
     assert_int_equal(entry->state, HX_EVIDENCE_ENDED);
 }
 
+static void without_a_connection_it_leaves_its_row(void **state) {
+    (void)state;
+    side_away = true;
+    worker_drain(&worker);
+    worker_drain_step(&worker);
+    assert_null(find("sign off"));
+    assert_true(worker.leaving);
+    assert_int_equal(worker.exit_code, HX_EXIT_OK);
+}
+
+static void told_to_hurry_it_waits_for_nobody(void **state) {
+    (void)state;
+    announce(1, 1, MOCK);
+    jobs[1].payload = "{\"fail\":\"hang\"}";
+    commit(send());
+    worker_drain(&worker);
+    assert_false(run_of(1)->ended);
+    worker_hurry(&worker);
+    assert_true(worker.draining && worker.cut_short);
+    worker_hurry(&worker); /* once */
+    assert_false(worker.leaving);
+    struct hx_pg_tx *tx = send();
+    check_told(tx, "settle(1=queued) answered(1) done(A)");
+    commit(tx);
+    worker_drain_step(&worker);
+    assert_non_null(find("sign off"));
+}
+
+/* Within drain_timeout PostgreSQL may come back; later on there is nobody to tell. */
+static void a_silent_database_is_not_waited_for_in_the_end(void **state) {
+    (void)state;
+    hold(1, 2, MOCK);
+    finish(1, 1);
+    worker.heard_ms = hx_mono_ms() - 60 * 1000;
+    worker_drain(&worker);
+    worker_drain_step(&worker);
+    assert_false(worker.leaving);
+    worker.cut_short = true;
+    worker_drain_step(&worker);
+    assert_false(worker.leaving); /* one still runs */
+    finish(2, 2);
+    struct hx_pg_tx *tx = send();
+    worker.heard_ms = hx_mono_ms();
+    worker_drain_step(&worker);
+    assert_false(worker.leaving); /* it answers */
+    work_away = true;
+    worker_drain_step(&worker);
+    assert_true(worker.leaving);
+    assert_int_equal(worker.exit_code, HX_EXIT_TRY_AGAIN);
+    worker.leaving = work_away = false;
+    worker.heard_ms -= 60 * 1000;
+    worker_drain_step(&worker);
+    assert_true(worker.leaving);
+    worker.leaving = false;
+    commit(tx); /* an answer */
+    worker_drain_step(&worker);
+    assert_false(worker.leaving);
+}
+
+static void what_is_asked_while_jobs_run_is_heard(void **state) {
+    (void)state;
+    hold(1, 1, MOCK);
+    worker_lease_start(&worker);
+    PUMP(find("signals"));
+    refuse(expect("signals"), HX_PG_UNAVAILABLE, "");
+    assert_int_equal(worker.heard_ms, 0);
+    PUMP(find("signals"));
+    answer(expect("signals"));
+    assert_true(worker.heard_ms > 0);
+}
+
 static void a_second_order_changes_nothing(void **state) {
     (void)state;
     worker_drain(&worker);
@@ -97,6 +168,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(unregistered_it_just_ends, begin, end),
         cmocka_unit_test_setup_teardown(what_runs_too_long_is_cut_short, begin, end),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_left_to_the_reaper, begin, end),
+        cmocka_unit_test_setup_teardown(without_a_connection_it_leaves_its_row, begin, end),
+        cmocka_unit_test_setup_teardown(told_to_hurry_it_waits_for_nobody, begin, end),
+        cmocka_unit_test_setup_teardown(a_silent_database_is_not_waited_for_in_the_end, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_asked_while_jobs_run_is_heard, begin, end),
         cmocka_unit_test_setup_teardown(a_second_order_changes_nothing, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

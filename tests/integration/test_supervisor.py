@@ -214,7 +214,7 @@ def test_a_scheduler_that_never_answers_does_not_hold_the_stop(fleet):
 
 
 def test_a_second_signal_does_not_wait_for_jobs(fleet):
-    f = fleet(supervisor_drain_timeout="1h", jobs_kill_grace="200ms").plan("worker", term="ignore", worker_id=5, handler=True, daemon=True).start()
+    f = fleet(supervisor_drain_timeout="1h", jobs_kill_grace="1s").plan("worker", term="ignore", worker_id=5, handler=True, daemon=True).start()
     wait_for("daemons", lambda: len(f.fakes("daemon")) == 2)
     left = [h["handler"] for h in f.fakes("handler")] + [d["daemon"] for d in f.fakes("daemon")] + children_of(f.pid)
     f.signal(signal.SIGTERM)
@@ -246,9 +246,9 @@ def test_a_scheduler_that_waits_for_postgresql_settles_nothing(fleet):
     """So nobody waits for it, either."""
     f = fleet(workers=1).plan("worker", worker_id=5).plan("scheduler", waiting="PostgreSQL", answer=False).start(ready=False)
     wait_for("its word", lambda: f.assignments() and "waiting for PostgreSQL" in f.status())
-    wait_for("the worker", lambda: f.workers())
-    os.kill(f.workers()[0], signal.SIGKILL)
-    wait_for("another", lambda: len(f.fakes("start", "heimdex-worker")) == 2)
+    worker = wait_for("the worker", lambda: (c := f.ask({"op": "status"})["children"][0])["ready"] and c)
+    os.kill(worker["pid"], signal.SIGKILL)
+    wait_for("its death", lambda: f.deaths())
     assert f.stop() == 0
     assert not f.logged("could not be settled")
 

@@ -125,8 +125,13 @@ static void on_notice(void *user, const PGresult *result) {
         pg_error_of_result(&pg->why, result);
         pg->has_why = true;
     }
-    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    hx_debug(NULL, "postgresql: notice: %s", text ? text : "");
+    struct hx_pg_error said; /* a notice has the fields of an error */
+    pg_error_of_result(&said, result);
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (pg->notice && !pg->freed)
+        pg->notice(severity ? severity : "NOTICE", said.message, pg->user);
+    else
+        hx_debug(NULL, "postgresql: notice: %s", said.message);
 }
 
 static void on_io(int fd, uint32_t events, void *user);
@@ -188,7 +193,7 @@ static void connect_start(struct hx_pg *pg) {
     }
     pg->has_why = false;
     pg->state = PG_CONNECTING;
-    hx_timer_set(pg->connect_timer, pg->timeout_ms);
+    hx_timer_set(pg->connect_timer, pg->connect_ms);
     pg->events = EPOLLOUT; /* as the manual says: as if PQconnectPoll had asked for writing */
     int r = hx_watch_new(pg->loop, PQsocket(pg->conn), pg->events, on_io, pg, &pg->watch);
     if (r < 0) {
@@ -218,7 +223,7 @@ static void on_connect_timer(void *user) {
     pg_hold(pg);
     if (pg->state == PG_CONNECTING) {
         struct hx_pg_error why;
-        pg_error_set(&why, HX_PG_UNAVAILABLE, "no connection within %lld ms", (long long)pg->timeout_ms);
+        pg_error_set(&why, HX_PG_UNAVAILABLE, "no connection within %lld ms", (long long)pg->connect_ms);
         pg_keywords_rotate(&pg->connect, pg->conn);
         connect_failed(pg, &why);
     } else if (pg->state == PG_WAITING) {
@@ -237,15 +242,19 @@ static void on_broken(void *user) {
 
 int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user,
               struct hx_pg **ret) {
-    if (options->depth > DEPTH_MAX || options->timeout_ms < 0)
+    if (options->depth > DEPTH_MAX || options->timeout_ms < 0 || options->connect_ms < 0)
         return -EINVAL;
     struct hx_pg *pg = hx_alloc(sizeof *pg);
     *pg = (struct hx_pg){
         .loop = loop,
         .timeout_ms = options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS,
+        .connect_ms = options->connect_ms   ? options->connect_ms
+                      : options->timeout_ms ? options->timeout_ms
+                                            : TIMEOUT_DEFAULT_MS,
         .depth = options->depth ? options->depth : 1,
         .fail_fast = options->fail_fast,
         .no_prepare = options->no_prepare,
+        .notice = options->notice,
         .cb = cb,
         .user = user,
     };
@@ -280,6 +289,10 @@ struct hx_pg *hx_pg_free(struct hx_pg *pg) {
 
 bool hx_pg_connected(const struct hx_pg *pg) {
     return pg->state == PG_CONNECTED;
+}
+
+int32_t hx_pg_backend_pid(const struct hx_pg *pg) {
+    return pg->state == PG_CONNECTED ? pg->backend_pid : 0;
 }
 
 int hx_pg_server_version(const struct hx_pg *pg) {

@@ -46,18 +46,22 @@ struct hx_pg_options {
     const char *const *keywords, *const *values;
     const char *application_name;
     int64_t timeout_ms;   /* deadline of connecting, and default of a transaction */
+    int64_t connect_ms;   /* another deadline of connecting; 0: timeout_ms */
     unsigned depth;       /* transactions in flight at once, 1..16; 0 means 1 */
     bool fail_fast;       /* a failed connection attempt fails what is queued at once (tools), instead of retrying
                             * with jittered backoff until each transaction's deadline (daemons) */
     bool no_prepare;      /* for transaction-pooling proxies: unnamed statements (pgbouncer also needs
                             * ignore_startup_parameters = options) */
     const char *settings; /* more "-c name=value" for the session, or NULL */
+    /* What the server tells beside its results: severity ("NOTICE", "WARNING" …) and the primary message, redacted. NULL: a
+     * debug line. */
+    void (*notice)(const char *severity, const char *message, void *user);
 };
 
 /* Called when the connection state changes: connected, or lost with the reason. */
 typedef void (*hx_pg_state_cb)(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user);
 
-/* Makes the handle; connecting starts in the loop's next round. 0, or -EINVAL for depth or timeout_ms. Options that libpq
+/* Makes the handle; connecting starts in the loop's next round. 0, or -EINVAL for depth or a timeout. Options that libpq
  * doesn't like fail like a connection. Session settings always on: statement_timeout (9/10 of timeout_ms, so that the
  * server's 57014 comes before our deadline and leaves no doubt; raised for a transaction with a longer one),
  * lock_timeout, idle_in_transaction_session_timeout, client_connection_check_interval, tcp_user_timeout, keepalives,
@@ -70,6 +74,9 @@ struct hx_pg *hx_pg_free(struct hx_pg *pg);
 bool hx_pg_connected(const struct hx_pg *pg);
 /* The server's version (150018) while connected, else 0. */
 int hx_pg_server_version(const struct hx_pg *pg);
+/* The process that serves us, as the server said when we connected; 0 while there is none. A pooling proxy gives a number of
+ * its own. */
+int32_t hx_pg_backend_pid(const struct hx_pg *pg);
 /* Transactions queued or in flight. */
 unsigned hx_pg_pending(const struct hx_pg *pg);
 typedef void (*hx_pg_notify_cb)(const char *channel, const char *payload, void *user);

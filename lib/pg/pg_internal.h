@@ -83,9 +83,10 @@ struct pg_keywords {
 struct hx_pg {
     struct hx_loop *loop;
     struct pg_keywords connect; /* what libpq gets; the last of a keyword wins */
-    int64_t timeout_ms;
+    int64_t timeout_ms, connect_ms;
     unsigned depth;
     bool fail_fast, no_prepare;
+    void (*notice)(const char *severity, const char *message, void *user);
     hx_pg_state_cb cb;
     void *user;
 

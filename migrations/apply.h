@@ -1,13 +1,14 @@
-/* Takes a database to a target, one revision a transaction. */
+/* Takes a database to a target, one revision after the other. */
 #pragma once
 
 #include "migrations/database.h"
-#include "migrations/plan.h"
+#include "migrations/record.h"
+#include "migrations/target.h"
 
-/* The database's position in the chain. 0, or an exit code after a complaint: what hx_database_version says, and an
- * applied revision that no file knows. */
+/* How many revisions of the chain are applied. 0, or an exit code after a complaint: also when the database was at a revision
+ * that the chain doesn't have. */
 int hx_apply_position(struct hx_database *database, const struct hx_chain *chain, size_t *ret_position);
 
-/* 0 when the database stands at the target or, for an upgrade, beyond it; else an exit code after a complaint. What
- * was applied before a failure stays. Any number of these may run at the same time: each revision is applied once. */
+/* Runs what leads to the target, and nothing where that is reached. What the database had must be what the chain has. 0, or
+ * an exit code after a complaint. */
 int hx_apply(struct hx_database *database, const struct hx_chain *chain, const struct hx_target *target);

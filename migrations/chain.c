@@ -1,17 +1,11 @@
 #include "migrations/chain.h"
 
 #include "common/text.h"
+#include "migrations/alembic.h"
+#include "migrations/chain_internal.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Unordered, and possibly broken, until check() has passed. */
-struct hx_chain {
-    struct hx_revision **items;
-    size_t count;
-};
-
-HX_DEFINE_CLEANUP(struct hx_chain, hx_chain_free)
 
 /* --- looking up --------------------------------------------------------------------------------------------- */
 
@@ -25,6 +19,22 @@ const struct hx_revision *hx_chain_at(const struct hx_chain *chain, size_t index
 
 const struct hx_revision *hx_chain_head(const struct hx_chain *chain) {
     return chain->items[chain->count - 1];
+}
+
+size_t hx_chain_children(const struct hx_chain *chain, const char *id) {
+    size_t children = 0;
+    for (size_t i = 0; i < chain->count; i++)
+        for (size_t j = 0; j < chain->items[i]->parent_count; j++)
+            children += hx_streq(chain->items[i]->parents[j], id);
+    return children;
+}
+
+bool hx_chain_is_head(const struct hx_chain *chain, size_t index) {
+    return hx_chain_children(chain, chain->items[index]->id) == 0;
+}
+
+bool hx_chain_is_branchpoint(const struct hx_chain *chain, size_t index) {
+    return hx_chain_children(chain, chain->items[index]->id) > 1;
 }
 
 int hx_chain_find_exactly(const struct hx_chain *chain, const char *id, size_t *ret_index) {
@@ -51,125 +61,74 @@ int hx_chain_find(const struct hx_chain *chain, const char *word, size_t *ret_in
     return 0;
 }
 
-/* --- what may be wrong -------------------------------------------------------------------------------------- */
-
-static const struct hx_revision *parent_of(const struct hx_chain *chain, const struct hx_revision *r) {
-    size_t i;
-    return r->parent && hx_chain_find_exactly(chain, r->parent, &i) == 0 ? chain->items[i] : NULL;
-}
-
-static const struct hx_revision *child_of(const struct hx_chain *chain, const struct hx_revision *r) {
-    for (size_t i = 0; i < chain->count; i++)
-        if (hx_streq(chain->items[i]->parent, r->id))
-            return chain->items[i];
-    return NULL;
-}
-
-static void find_duplicates(const struct hx_chain *chain, struct hx_problems *problems) {
-    for (size_t i = 0; i < chain->count; i++)
-        for (size_t j = 0; j < i; j++) {
-            const struct hx_revision *a = chain->items[j], *b = chain->items[i];
-            if (!hx_streq(a->id, b->id))
-                continue;
-            _cleanup_free_ char *where = hx_printf("%s, %s", a->path, b->path);
-            hx_problem_add(problems, "duplicate revision", a->id, where, "both declare revision %s", a->id);
-            break;
+void hx_chain_mark(const struct hx_chain *chain, size_t index, bool *applied) {
+    applied[index] = true;
+    /* Children stand behind their parents. */
+    for (size_t i = index + 1; i-- > 0;)
+        for (size_t j = 0; applied[i] && j < chain->items[i]->parent_count; j++) {
+            size_t parent;
+            if (hx_chain_find_exactly(chain, chain->items[i]->parents[j], &parent) == 0)
+                applied[parent] = true;
         }
-}
-
-static void find_missing(const struct hx_chain *chain, struct hx_problems *problems) {
-    for (size_t i = 0; i < chain->count; i++) {
-        const struct hx_revision *r = chain->items[i];
-        if (r->parent && !parent_of(chain, r))
-            hx_problem_add(problems, "missing parent", r->id, r->path, "revision %s follows %s, which no file declares",
-                           r->id, r->parent);
-    }
-}
-
-/* A way down the parents that comes back to where it began. Each cycle is told once, at its first file. */
-static void find_cycles(const struct hx_chain *chain, struct hx_problems *problems) {
-    for (size_t i = 0; i < chain->count; i++) {
-        const struct hx_revision *start = chain->items[i], *r = start;
-        _cleanup_buf_ struct hx_buf way = { 0 };
-        hx_buf_puts(&way, start->id);
-        bool told = false;
-        for (size_t steps = 0; steps < chain->count && (r = parent_of(chain, r)) && r != start; steps++) {
-            hx_buf_printf(&way, " -> %s", r->id);
-            size_t at;
-            told |= hx_chain_find_exactly(chain, r->id, &at) == 0 && at < i;
-        }
-        if (r == start && !told)
-            hx_problem_add(problems, "cycle", start->id, start->path, "its parents lead back to it: %s -> %s", way.data,
-                           start->id);
-    }
-}
-
-static bool is_root(const struct hx_chain *chain, const struct hx_revision *r) {
-    (void)chain;
-    return !r->parent;
-}
-
-static bool is_head(const struct hx_chain *chain, const struct hx_revision *r) {
-    return !child_of(chain, r);
-}
-
-/* More than one revision of a kind that must be alone. */
-static void find_several(const struct hx_chain *chain, bool (*is)(const struct hx_chain *, const struct hx_revision *),
-                         const char *what, const char *why, struct hx_problems *problems) {
-    _cleanup_buf_ struct hx_buf ids = { 0 }, where = { 0 };
-    size_t n = 0;
-    for (size_t i = 0; i < chain->count; i++) {
-        const struct hx_revision *r = chain->items[i];
-        size_t first; /* of its id: a duplicate is told as such, and not once more here */
-        if (!is(chain, r) || hx_chain_find_exactly(chain, r->id, &first) < 0 || first != i)
-            continue;
-        hx_buf_printf(&ids, "%s%s", n ? ", " : "", r->id);
-        hx_buf_printf(&where, "%s%s", n ? ", " : "", r->path);
-        n++;
-    }
-    if (n > 1)
-        hx_problem_add(problems, what, NULL, where.data, "%s: %s", ids.data, why);
-}
-
-static int check(const struct hx_chain *chain, struct hx_problems *problems) {
-    find_duplicates(chain, problems);
-    find_missing(chain, problems);
-    find_cycles(chain, problems);
-    find_several(chain, is_root, "two roots", "each is the first, but a chain has one beginning", problems);
-    find_several(chain, is_head, "two heads", "nothing follows any of them, but a chain has one end", problems);
-    return problems->count ? -EINVAL : 0;
 }
 
 /* --- building ----------------------------------------------------------------------------------------------- */
 
-/* From the root on, each one's child. */
+static bool is_placed(const struct hx_chain *chain, size_t placed, const char *id) {
+    size_t index;
+    return hx_chain_find_exactly(chain, id, &index) == 0 && index < placed;
+}
+
+static bool may_follow(const struct hx_chain *chain, size_t placed, const struct hx_revision *r) {
+    for (size_t i = 0; i < r->parent_count; i++)
+        if (!is_placed(chain, placed, r->parents[i]))
+            return false;
+    return true;
+}
+
+/* Parents first; a revision comes as close behind its parent as it may, so that a branch's stay together. */
 static void order(struct hx_chain *chain) {
-    const struct hx_revision *next = NULL;
     for (size_t placed = 0; placed < chain->count; placed++) {
+        size_t next = chain->count;
         for (size_t i = placed; i < chain->count; i++) {
-            struct hx_revision *r = chain->items[i];
-            if (next ? r != next : r->parent != NULL)
+            if (!may_follow(chain, placed, chain->items[i]))
                 continue;
-            chain->items[i] = chain->items[placed];
-            chain->items[placed] = r;
-            break;
+            bool follows_last = placed > 0 && chain->items[i]->parent &&
+                                hx_streq(chain->items[i]->parent, chain->items[placed - 1]->id);
+            if (next == chain->count || follows_last)
+                next = i;
+            if (follows_last)
+                break;
         }
-        next = child_of(chain, chain->items[placed]);
+        struct hx_revision *r = chain->items[next];
+        memmove(&chain->items[placed + 1], &chain->items[placed], (next - placed) * sizeof(struct hx_revision *));
+        chain->items[placed] = r;
     }
+}
+
+static bool is_python(const char *path) {
+    size_t n = strlen(path);
+    return n > 3 && hx_streq(path + n - 3, ".py");
 }
 
 int hx_chain_build(const struct hx_chain_file *files, size_t n, struct hx_chain **ret, struct hx_problems *problems) {
     HX_CLEANUP(hx_chain_free_p) struct hx_chain *chain = hx_alloc(sizeof *chain);
     chain->items = hx_allocn(n + 1, sizeof(struct hx_revision *));
-    for (size_t i = 0; i < n; i++)
-        if (hx_revision_parse(files[i].path, files[i].text, files[i].size, &chain->items[chain->count], problems) == 0)
+    size_t before = problems->count;
+    for (size_t i = 0; i < n; i++) {
+        int (*parse)(const char *, const char *, size_t, struct hx_revision **, struct hx_problems *) =
+            is_python(files[i].path) ? hx_alembic_parse : hx_revision_parse;
+        if (parse(files[i].path, files[i].text, files[i].size, &chain->items[chain->count], problems) == 0)
             chain->count++;
+    }
     /* What a file that can't be read would have declared is unknown: more would only confuse. */
-    if (problems->count)
+    if (problems->count > before)
         return -EINVAL;
-    int r = check(chain, problems);
-    if (r < 0)
-        return r;
+    hx_chain_check(chain, problems);
+    if (problems->count > before) {
+        hx_chain_check_names(chain, problems); /* a name that disagrees is often the cause of the rest */
+        return -EINVAL;
+    }
     order(chain);
     *ret = HX_TAKE(chain);
     return 0;

@@ -25,7 +25,7 @@ static void files_reset(struct files *files) {
 }
 
 static int failed(struct hx_problems *problems, const char *what, const char *path, int error) {
-    hx_problem_add(problems, what, NULL, path, "%s", strerror(error));
+    hx_problem_file(hx_problem_add(problems, what, NULL, "%s", strerror(error)), path);
     return -error;
 }
 
@@ -49,14 +49,23 @@ static int read_file(struct files *files, char *path, struct hx_problems *proble
     return error ? failed(problems, "revision file", path, error) : 0;
 }
 
-static int is_sql(const struct dirent *entry) {
-    size_t n = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && n > 4 && strcmp(entry->d_name + n - 4, ".sql") == 0;
+static bool ends_with(const char *name, const char *ending) {
+    size_t n = strlen(name), m = strlen(ending);
+    return n > m && hx_streq(name + n - m, ending);
 }
 
-static int read_directory(const char *directory, struct files *files, struct hx_problems *problems) {
+static int is_sql(const struct dirent *entry) {
+    return entry->d_name[0] != '.' && ends_with(entry->d_name, ".sql");
+}
+
+static int is_python(const struct dirent *entry) {
+    return entry->d_name[0] != '.' && ends_with(entry->d_name, ".py") && !hx_startswith(entry->d_name, "__init__");
+}
+
+static int read_directory(const char *directory, int (*is_ours)(const struct dirent *), struct files *files,
+                          struct hx_problems *problems) {
     struct dirent **entries = NULL;
-    int n = scandir(directory, &entries, is_sql, alphasort), r = 0;
+    int n = scandir(directory, &entries, is_ours, alphasort), r = 0;
     if (n < 0)
         return failed(problems, "chain", directory, errno);
     size_t length = strlen(directory);
@@ -70,13 +79,16 @@ static int read_directory(const char *directory, struct files *files, struct hx_
     return r;
 }
 
-static int from_directory(const char *directory, struct hx_chain **ret, struct hx_problems *problems) {
+static int from_directory(const char *directory, int (*is_ours)(const struct dirent *), struct hx_chain **ret,
+                          struct hx_problems *problems) {
     HX_CLEANUP(files_reset) struct files files = { 0 };
-    int r = read_directory(directory, &files, problems);
+    int r = read_directory(directory, is_ours, &files, problems);
     if (r < 0)
         return r;
-    if (files.count == 0)
-        return failed(problems, "chain", directory, ENOENT);
+    if (files.count == 0) {
+        hx_problem_file(hx_problem_add(problems, "chain", NULL, "no revision files are there"), directory);
+        return -ENOENT;
+    }
     return hx_chain_build(files.items, files.count, ret, problems);
 }
 
@@ -96,5 +108,13 @@ static int from_program(struct hx_chain **ret, struct hx_problems *problems) {
 }
 
 int hx_chain_load(const char *directory, struct hx_chain **ret, struct hx_problems *problems) {
-    return directory ? from_directory(directory, ret, problems) : from_program(ret, problems);
+    return directory ? from_directory(directory, is_sql, ret, problems) : from_program(ret, problems);
+}
+
+int hx_chain_load_alembic(const char *directory, struct hx_chain **ret, struct hx_problems *problems) {
+    /* Alembic's own folder, as `alembic init` makes it, has the versions one below. */
+    _cleanup_free_ char *versions = hx_printf("%s/versions", directory);
+    struct stat st;
+    bool is_outer = stat(versions, &st) == 0 && S_ISDIR(st.st_mode);
+    return from_directory(is_outer ? versions : directory, is_python, ret, problems);
 }

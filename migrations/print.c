@@ -3,39 +3,92 @@
 #include <stdio.h>
 #include <string.h>
 
-void hx_print_running(bool down, const char *from, const char *to, const char *message) {
-    fprintf(stderr, "Running %s %s -> %s, %s\n", down ? "downgrade" : "upgrade", from ? from : "", to ? to : "",
-            message);
+void hx_print_running(const char *verb, const char *from, const char *to, const char *message) {
+    fprintf(stderr, "Running %s %s -> %s%s%s\n", verb, from ? from : "", to ? to : "", message ? ", " : "",
+            message ? message : "");
 }
 
-static bool is_head(const struct hx_chain *chain, size_t index) {
-    return index + 1 == hx_chain_count(chain);
+static void put_list(struct hx_buf *out, char *const *list, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        hx_buf_printf(out, "%s%s", i ? ", " : "", list[i]);
 }
 
-static const char *parent_or_base(const struct hx_revision *revision) {
-    return revision->parent ? revision->parent : "<base>";
+static void put_parents(struct hx_buf *out, const struct hx_revision *r) {
+    if (r->parent_count == 0)
+        hx_buf_puts(out, "<base>");
+    put_list(out, r->parents, r->parent_count);
+}
+
+static void put_indicators(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks,
+                           bool verbose) {
+    static const char *const texts[] = { " (current)", " (branchpoint)", " (mergepoint)", " (current)" };
+    bool current = marks && marks->current && marks->current[index];
+    const bool shown[] = { current && !verbose, hx_chain_is_branchpoint(chain, index),
+                           hx_chain_at(chain, index)->parent_count > 1, current && verbose };
+    hx_buf_puts(out, hx_chain_is_head(chain, index) ? " (head)" : "");
+    for (size_t i = 0; i < HX_ARRAY_LEN(texts); i++)
+        hx_buf_puts(out, shown[i] ? texts[i] : "");
 }
 
 void hx_print_short(struct hx_buf *out, const struct hx_chain *chain, size_t index) {
-    hx_buf_printf(out, "%s%s\n", hx_chain_at(chain, index)->id, is_head(chain, index) ? " (head)" : "");
+    hx_buf_puts(out, hx_chain_at(chain, index)->id);
+    put_indicators(out, chain, index, NULL, false);
+    hx_buf_putc(out, '\n');
 }
 
-void hx_print_verbose(struct hx_buf *out, const struct hx_chain *chain, size_t index) {
+void hx_print_line(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks) {
     const struct hx_revision *r = hx_chain_at(chain, index);
-    hx_buf_puts(out, "Rev: ");
-    hx_print_short(out, chain, index);
-    hx_buf_printf(out, "Parent: %s\nPath: %s\n\n    %s\n\n", parent_or_base(r), r->path, r->message);
+    put_parents(out, r);
+    if (r->depend_count) {
+        hx_buf_puts(out, " (");
+        put_list(out, r->depends, r->depend_count);
+        hx_buf_putc(out, ')');
+    }
+    hx_buf_printf(out, " -> %s", r->id);
+    if (r->labels)
+        hx_buf_printf(out, " (%s)", r->labels);
+    put_indicators(out, chain, index, marks, false);
+    hx_buf_printf(out, ", %s\n", r->message);
 }
 
-void hx_print_history(struct hx_buf *out, const struct hx_chain *chain, bool verbose) {
-    for (size_t i = hx_chain_count(chain); i-- > 0;) {
-        const struct hx_revision *r = hx_chain_at(chain, i);
-        if (verbose)
-            hx_print_verbose(out, chain, i);
-        else
-            hx_buf_printf(out, "%s -> %s%s, %s\n", parent_or_base(r), r->id, is_head(chain, i) ? " (head)" : "",
-                          r->message);
+static void put_children(struct hx_buf *out, const struct hx_chain *chain, const char *id) {
+    size_t n = 0;
+    for (size_t i = 0; i < hx_chain_count(chain); i++)
+        for (size_t j = 0; j < hx_chain_at(chain, i)->parent_count; j++)
+            if (hx_streq(hx_chain_at(chain, i)->parents[j], id))
+                hx_buf_printf(out, "%s%s", n++ ? ", " : "", hx_chain_at(chain, i)->id);
+}
+
+static void put_indented(struct hx_buf *out, const char *text) {
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        hx_buf_printf(out, "    %.*s\n", (int)n, text);
+        text += n + (text[n] == '\n');
     }
+}
+
+void hx_print_verbose(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks) {
+    const struct hx_revision *r = hx_chain_at(chain, index);
+    hx_buf_printf(out, "Rev: %s", r->id);
+    put_indicators(out, chain, index, marks, true);
+    hx_buf_printf(out, "\n%s: ", r->parent_count > 1 ? "Merges" : "Parent");
+    put_parents(out, r);
+    hx_buf_putc(out, '\n');
+    if (r->depend_count) {
+        hx_buf_puts(out, "Also depends on: ");
+        put_list(out, r->depends, r->depend_count);
+        hx_buf_putc(out, '\n');
+    }
+    if (hx_chain_is_branchpoint(chain, index)) {
+        hx_buf_puts(out, "Branches into: ");
+        put_children(out, chain, r->id);
+        hx_buf_putc(out, '\n');
+    }
+    if (r->labels)
+        hx_buf_printf(out, "Branch names: %s\n", r->labels);
+    hx_buf_printf(out, "Path: %s\n\n", r->path);
+    put_indented(out, r->text && *r->text ? r->text : r->message);
+    hx_buf_putc(out, '\n');
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------- */
@@ -52,26 +105,39 @@ static const char *truth(bool value) {
     return value ? "true" : "false";
 }
 
-static void put_revision(struct hx_buf *out, const struct hx_chain *chain, size_t index, size_t position) {
+static void put_down_revision(struct hx_buf *out, const struct hx_revision *r) {
+    if (r->parent_count < 2) {
+        put_text(out, "down_revision", r->parent);
+        return;
+    }
+    hx_buf_puts(out, "\"down_revision\":[");
+    for (size_t i = 0; i < r->parent_count; i++) {
+        hx_buf_puts(out, i ? "," : "");
+        hx_buf_json_string(out, r->parents[i], SIZE_MAX);
+    }
+    hx_buf_putc(out, ']');
+}
+
+static void put_revision(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks) {
     const struct hx_revision *r = hx_chain_at(chain, index);
     hx_buf_putc(out, '{');
     put_text(out, "revision", r->id);
     hx_buf_putc(out, ',');
-    put_text(out, "down_revision", r->parent);
+    put_down_revision(out, r);
     hx_buf_putc(out, ',');
     put_text(out, "message", r->message);
     hx_buf_putc(out, ',');
     put_text(out, "path", r->path);
-    hx_buf_printf(out, ",\"head\":%s,\"applied\":%s}", truth(is_head(chain, index)),
-                  position == HX_POSITION_UNKNOWN ? "null" : truth(index < position));
+    hx_buf_printf(out, ",\"head\":%s,\"applied\":%s}", truth(hx_chain_is_head(chain, index)),
+                  marks && marks->applied ? truth(marks->applied[index]) : "null");
 }
 
-void hx_print_json(struct hx_buf *out, const struct hx_chain *chain, size_t top, size_t bottom, size_t position) {
+void hx_print_json(struct hx_buf *out, const struct hx_chain *chain, const size_t *indexes, size_t n,
+                   const struct hx_marks *marks) {
     hx_buf_putc(out, '[');
-    for (size_t i = top + 1; i-- > bottom;) {
-        put_revision(out, chain, i, position);
-        if (i > bottom)
-            hx_buf_putc(out, ',');
+    for (size_t i = 0; i < n; i++) {
+        hx_buf_puts(out, i ? "," : "");
+        put_revision(out, chain, indexes[i], marks);
     }
     hx_buf_puts(out, "]\n");
 }

@@ -6,22 +6,27 @@
 
 #include <stdbool.h>
 
-#define HX_POSITION_UNKNOWN SIZE_MAX
+/* "Running upgrade A -> B, message" on stderr. from or to NULL: base; message NULL: without. */
+void hx_print_running(const char *verb, const char *from, const char *to, const char *message);
 
-/* "Running upgrade A -> B, message" on stderr. from or to NULL: base. */
-void hx_print_running(bool down, const char *from, const char *to, const char *message);
+/* Where the database stands, as far as that is known; of a chain's count. */
+struct hx_marks {
+    bool *applied; /* NULL: unknown */
+    bool *current;
+};
 
-/* What follows appends to out. */
+/* What follows appends to out. marks may be NULL, and only then nothing is "(current)". */
 
 /* "Rev: …", "Parent: …", "Path: …", a blank line, the message, a blank line. */
-void hx_print_verbose(struct hx_buf *out, const struct hx_chain *chain, size_t index);
-/* "REV (head)", the mark at the head only. */
+void hx_print_verbose(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks);
+/* "REV (head)", the mark at a head only. */
 void hx_print_short(struct hx_buf *out, const struct hx_chain *chain, size_t index);
-/* The chain from the head down to the first: "A -> B (head), message" a line, or verbose. */
-void hx_print_history(struct hx_buf *out, const struct hx_chain *chain, bool verbose);
+/* "A -> B (head), message" */
+void hx_print_line(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks);
 
-/* An array of {"revision","down_revision","message","path","head","applied"} for the revisions from `top` down to
- * `bottom`. applied is null where the database's position is HX_POSITION_UNKNOWN. */
-void hx_print_json(struct hx_buf *out, const struct hx_chain *chain, size_t top, size_t bottom, size_t position);
+/* An array of {"revision","down_revision","message","path","head","applied"} for the revisions at n indexes. A merge's
+ * down_revision is an array. applied is null where it is unknown. */
+void hx_print_json(struct hx_buf *out, const struct hx_chain *chain, const size_t *indexes, size_t n,
+                   const struct hx_marks *marks);
 /* {"revision","head"}: the revision that is applied or null, and whether it is the head. */
 void hx_print_current_json(struct hx_buf *out, const struct hx_chain *chain, size_t position);

@@ -1,6 +1,7 @@
 #include "migrations/revision.h"
 
 #include "common/text.h"
+#include "migrations/statement.h"
 #include "migrations/token.h"
 
 #include <errno.h>
@@ -17,8 +18,9 @@ struct parser {
 };
 
 static int complain(struct parser *p, unsigned line, const char *why) {
-    _cleanup_free_ char *where = hx_printf("%s:%u", p->revision->path, line);
-    hx_problem_add(p->problems, "revision file", p->revision->id, where, "%s", why);
+    struct hx_problem *problem = hx_problem_add(p->problems, "revision file", p->revision->id, "%s", why);
+    hx_problem_file(problem, p->revision->path);
+    problem->line = line;
     return -EINVAL;
 }
 
@@ -51,7 +53,7 @@ static const char *value_of(const char *comment, const char *key) {
 }
 
 /* Ids travel through command lines, file names and +N, A:B: only what can't be mistaken for anything else. */
-static const char *bad_id(const char *id) {
+const char *hx_revision_bad_id(const char *id) {
     static const char *const words[] = { "head", "heads", "base", "current" };
     if (!*id)
         return "`-- revision:` is empty";
@@ -69,11 +71,11 @@ static const char *bad_id(const char *id) {
 
 static int header_comment(struct parser *p, const char *comment) {
     struct hx_revision *r = p->revision;
-    const char *value;
+    const char *value, *why;
     if ((value = value_of(comment, "revision"))) {
         if (r->id)
             return complain(p, p->line, "a second `-- revision:`");
-        const char *why = bad_id(value);
+        why = hx_revision_bad_id(value);
         if (why)
             return complain(p, p->line, why);
         r->id = hx_strdup(value);
@@ -81,7 +83,11 @@ static int header_comment(struct parser *p, const char *comment) {
         if (p->saw_parent)
             return complain(p, p->line, "a second `-- down_revision:`");
         p->saw_parent = true;
-        r->parent = *value ? hx_strdup(value) : NULL;
+        if (*value && (why = hx_revision_bad_id(value)))
+            return complain(p, p->line,
+                            strchr(value, ',') ? "a revision has one parent, and this chain no merges" : why);
+        if (*value)
+            hx_revision_add_parent(r, value);
     } else if ((value = value_of(comment, "message"))) {
         if (p->saw_message)
             return complain(p, p->line, "a second `-- message:`");
@@ -167,7 +173,7 @@ static int parse_section(struct parser *p, struct hx_statements *statements) {
 
 static int check_statements(struct parser *p, const struct hx_statements *statements) {
     for (size_t i = 0; i < statements->count; i++) {
-        const char *why = hx_statement_forbidden(statements->items[i].sql);
+        const char *why = hx_statement_forbidden(statements->items[i].sql, p->revision->no_transaction);
         if (why)
             return complain(p, statements->items[i].line, why);
     }
@@ -186,7 +192,7 @@ static int parse(struct parser *p) {
         revision->downgrade_line = p->line;
         r = parse_section(p, &revision->downgrade);
     }
-    if (r < 0 || revision->no_transaction)
+    if (r < 0)
         return r;
     r = check_statements(p, &revision->upgrade);
     return r < 0 ? r : check_statements(p, &revision->downgrade);
@@ -194,8 +200,7 @@ static int parse(struct parser *p) {
 
 int hx_revision_parse(const char *path, const char *text, size_t n, struct hx_revision **ret,
                       struct hx_problems *problems) {
-    HX_CLEANUP(hx_revision_free_p) struct hx_revision *revision = hx_alloc(sizeof *revision);
-    revision->path = hx_strdup(path);
+    HX_CLEANUP(hx_revision_free_p) struct hx_revision *revision = hx_revision_new(path);
     struct parser p = { .revision = revision, .problems = problems, .at = text, .end = text + n, .line = 1 };
     if (memchr(text, '\0', n) || !hx_utf8_valid(text, n))
         return complain(&p, 1, "this is no UTF-8 text");
@@ -208,12 +213,35 @@ int hx_revision_parse(const char *path, const char *text, size_t n, struct hx_re
     return 0;
 }
 
+/* --- the value ---------------------------------------------------------------------------------------------- */
+
+struct hx_revision *hx_revision_new(const char *path) {
+    struct hx_revision *revision = hx_alloc(sizeof *revision);
+    revision->path = hx_strdup(path);
+    return revision;
+}
+
+void hx_revision_add_parent(struct hx_revision *revision, const char *parent) {
+    revision->parents = hx_realloc(revision->parents, (revision->parent_count + 1) * sizeof *revision->parents);
+    revision->parents[revision->parent_count++] = hx_strdup(parent);
+    revision->parent = revision->parents[0];
+}
+
+static void free_list(char **list, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
 struct hx_revision *hx_revision_free(struct hx_revision *revision) {
     if (!revision)
         return NULL;
     free(revision->id);
-    free(revision->parent);
+    free_list(revision->parents, revision->parent_count);
+    free_list(revision->depends, revision->depend_count);
+    free(revision->labels);
     free(revision->message);
+    free(revision->text);
     free(revision->path);
     hx_statements_reset(&revision->upgrade);
     hx_statements_reset(&revision->downgrade);
@@ -221,9 +249,26 @@ struct hx_revision *hx_revision_free(struct hx_revision *revision) {
     return NULL;
 }
 
-bool hx_revision_name_agrees(const struct hx_revision *revision) {
+const char *hx_revision_file_name(const struct hx_revision *revision) {
     const char *slash = strrchr(revision->path, '/');
-    const char *name = slash ? slash + 1 : revision->path;
-    size_t n = strlen(revision->id);
-    return strncmp(name, revision->id, n) == 0 && (name[n] == '_' || hx_streq(name + n, ".sql"));
+    return slash ? slash + 1 : revision->path;
+}
+
+bool hx_revision_name_says(const struct hx_revision *revision, const char *id) {
+    const char *name = hx_revision_file_name(revision), *dot = strrchr(name, '.');
+    bool alembic = dot && hx_streq(dot, ".py");
+    size_t n = strlen(id);
+    for (const char *at = name; (at = strstr(at, id)); at++) {
+        bool begins = at == name || (alembic && (at[-1] == '_' || at[-1] == '-'));
+        bool ends = at[n] == '_' || at + n == dot || (alembic && at[n] == '-');
+        if (begins && ends)
+            return true;
+        if (!alembic)
+            return false;
+    }
+    return false;
+}
+
+bool hx_revision_name_agrees(const struct hx_revision *revision) {
+    return hx_revision_name_says(revision, revision->id);
 }

@@ -89,29 +89,3 @@ void hx_statements_reset(struct hx_statements *statements) {
     free(statements->items);
     *statements = (struct hx_statements){ 0 };
 }
-
-/* The next token that isn't space or comment. */
-static struct hx_token next_token(const char **at, const char *end) {
-    struct hx_token t;
-    do {
-        t = hx_token_at(*at, end);
-        *at = t.text + t.size;
-    } while (t.kind == HX_TOKEN_SPACE || t.kind == HX_TOKEN_COMMENT);
-    return t;
-}
-
-const char *hx_statement_forbidden(const char *sql) {
-    static const char *const controls[] = { "begin", "start", "commit", "end", "rollback", "abort" };
-    const char *at = sql, *end = sql + strlen(sql);
-    struct hx_token first = next_token(&at, end), t = next_token(&at, end);
-    for (size_t i = 0; i < HX_ARRAY_LEN(controls); i++)
-        if (hx_token_is(&first, controls[i]))
-            return "a revision is one transaction, which heimdex-migrate begins and commits";
-    if (hx_token_is(&first, "prepare") && hx_token_is(&t, "transaction"))
-        return "a revision is one transaction, which heimdex-migrate begins and commits";
-    if (hx_token_is(&first, "copy"))
-        for (; t.kind != HX_TOKEN_END; t = next_token(&at, end))
-            if (hx_token_is(&t, "stdin") || hx_token_is(&t, "stdout"))
-                return "COPY can't read or write the client's streams here; use INSERT";
-    return NULL;
-}

@@ -23,7 +23,3 @@ struct hx_statements {
 int hx_split(const char *text, size_t n, unsigned line, struct hx_statements *statements, unsigned *reterr_line,
              const char **reterr_why);
 void hx_statements_reset(struct hx_statements *statements);
-
-/* Why this statement can't stand in a revision that is one transaction (a literal), or NULL: BEGIN, COMMIT and their
- * like would tear it apart, COPY … FROM STDIN has no data to read. */
-const char *hx_statement_forbidden(const char *sql);

@@ -53,8 +53,12 @@ static void found_by_unique_prefix(void **s) {
 /* The problems found, as "what@where; …". */
 static void expect_problems(const char *expected) {
     struct hx_buf found = { 0 };
-    for (size_t i = 0; i < problems.count; i++)
-        hx_buf_printf(&found, "%s%s@%s", i ? "; " : "", problems.items[i].what, problems.items[i].where);
+    for (size_t i = 0; i < problems.count; i++) {
+        struct hx_buf where = { 0 };
+        hx_problem_where(&problems.items[i], &where);
+        hx_buf_printf(&found, "%s%s@%s", i ? "; " : "", problems.items[i].what, where.data);
+        hx_buf_reset(&where);
+    }
     assert_string_equal(found.data ? found.data : "", expected);
     hx_buf_reset(&found);
     hx_problems_reset(&problems);
@@ -82,15 +86,56 @@ static void broken_chains(void **s) {
     assert_null(chain);
 }
 
+static void expect_why(size_t i, const char *what, const char *revision, const char *why, const char *mend) {
+    assert_true(i < problems.count);
+    assert_string_equal(problems.items[i].what, what);
+    assert_string_equal(problems.items[i].revision, revision);
+    if (!strstr(problems.items[i].why, why))
+        fail_msg("not \"%s\": %s", why, problems.items[i].why);
+    if (!strstr(problems.items[i].mend, mend))
+        fail_msg("not \"%s\": %s", mend, problems.items[i].mend);
+}
+
 /* A file had been overwritten by its successor: both 3b7a… and the wrong content lead back to what nobody declares. */
 static void the_chain_that_broke_in_production(void **s) {
     (void)s;
+    static const char *const texts[] = {
+        "\"\"\"bootstrap\"\"\"\nrevision = '2a3f4c9d1cde'\ndown_revision = '189b1231afd4'\n",
+        "\"\"\"later\"\"\"\nrevision = '3b7a1d2e4f56'\ndown_revision = '189b1231afd4'\n",
+    };
+    struct hx_chain_file files[] = {
+        { "versions/189b1231afd4_bootstrap_tables.py", texts[0], strlen(texts[0]) },
+        { "versions/3b7a1d2e4f56_later.py", texts[1], strlen(texts[1]) },
+    };
     struct hx_chain *chain = NULL;
-    assert_int_equal(BUILD(&chain, "2a3f4c9d1cde 189b1231afd4", "3b7a1d2e4f56 189b1231afd4"), -EINVAL);
+    hx_problems_reset(&problems);
+    assert_int_equal(hx_chain_build(files, 2, &chain, &problems), -EINVAL);
+    expect_why(
+        0, "missing parent", "189b1231afd4",
+        "189b1231afd4 is declared by no file; 2a3f4c9d1cde is declared by 189b1231afd4_bootstrap_tables.py, which "
+        "was probably overwritten",
+        "git checkout COMMIT -- versions/189b1231afd4_bootstrap_tables.py");
+    assert_int_equal(problems.items[0].file_count, 2);
+    expect_why(1, "two heads", "", "", "alembic merge");
+    expect_why(2, "name disagrees", "2a3f4c9d1cde", "overwritten", "git mv");
     assert_int_equal(problems.count, 3);
-    assert_string_equal(problems.items[0].what, "missing parent");
-    assert_string_equal(problems.items[0].why, "revision 2a3f4c9d1cde follows 189b1231afd4, which no file declares");
-    assert_string_equal(problems.items[1].what, "missing parent");
+}
+
+static void causes_and_what_mends_them(void **s) {
+    (void)s;
+    struct hx_chain *chain = NULL;
+    hx_problems_reset(&problems);
+    assert_int_equal(BUILD(&chain, "aaaaaa -", "bbbbbb aaaaab"), -EINVAL);
+    expect_why(0, "missing parent", "aaaaab", "aaaaaa was probably meant", "bbbbbb.sql");
+    hx_problems_reset(&problems);
+    assert_int_equal(BUILD(&chain, "a -", "b gone"), -EINVAL);
+    expect_why(0, "missing parent", "gone", "probably deleted", "--diff-filter=D -- 'gone*'");
+    hx_problems_reset(&problems);
+    assert_int_equal(BUILD(&chain, "a -", "b a", "c a"), -EINVAL);
+    expect_why(0, "two heads", "", "two people", "follow the other");
+    hx_problems_reset(&problems);
+    assert_int_equal(BUILD(&chain, "a -", "a -"), -EINVAL);
+    expect_why(0, "duplicate revision", "a", "several files", "delete the copy");
 }
 
 static void ways_of_cycles_are_told(void **s) {
@@ -116,6 +161,7 @@ int main(void) {
         cmocka_unit_test(found_by_unique_prefix),
         cmocka_unit_test(broken_chains),
         cmocka_unit_test(the_chain_that_broke_in_production),
+        cmocka_unit_test(causes_and_what_mends_them),
         cmocka_unit_test(ways_of_cycles_are_told),
         cmocka_unit_test(files_that_cannot_be_parsed_are_all_told),
     };

@@ -61,7 +61,7 @@ static void from_directory(void **s) {
     struct hx_problems problems = { 0 };
     struct hx_chain *chain = NULL;
     assert_int_equal(hx_chain_load(directory, &chain, &problems), -ENOENT); /* empty */
-    assert_string_equal(problems.items[0].where, directory);
+    assert_string_equal(problems.items[0].files[0], directory);
     hx_problems_reset(&problems);
 
     put("b.sql", "-- revision: b\n-- down_revision: a\n-- message: two\n-- upgrade\n");

@@ -32,11 +32,22 @@ static void expect(const char *text) {
 
 static void history(void **s) {
     (void)s;
-    hx_print_history(&out, chain, false);
+    hx_print_line(&out, chain, 1, NULL);
+    hx_print_line(&out, chain, 0, NULL);
     expect("a -> b (head), m \"b\"\n<base> -> a, m \"a\"\n");
-    hx_print_history(&out, chain, true);
+    hx_print_verbose(&out, chain, 1, NULL);
+    hx_print_verbose(&out, chain, 0, NULL);
     expect("Rev: b (head)\nParent: a\nPath: b.sql\n\n    m \"b\"\n\n"
            "Rev: a\nParent: <base>\nPath: a.sql\n\n    m \"a\"\n\n");
+}
+
+static void where_the_database_stands(void **s) {
+    (void)s;
+    struct hx_marks marks = { .applied = (bool[]){ true, true }, .current = (bool[]){ false, true } };
+    hx_print_line(&out, chain, 1, &marks);
+    expect("a -> b (head) (current), m \"b\"\n");
+    hx_print_line(&out, chain, 0, &marks);
+    expect("<base> -> a, m \"a\"\n");
 }
 
 static void one_revision(void **s) {
@@ -49,12 +60,14 @@ static void one_revision(void **s) {
 
 static void json(void **s) {
     (void)s;
-    hx_print_json(&out, chain, 1, 0, 1);
+    static const size_t both[] = { 1, 0 };
+    struct hx_marks marks = { .applied = (bool[]){ true, false }, .current = (bool[]){ true, false } };
+    hx_print_json(&out, chain, both, 2, &marks);
     expect(
         "[{\"revision\":\"b\",\"down_revision\":\"a\",\"message\":\"m \\\"b\\\"\",\"path\":\"b.sql\",\"head\":true,"
         "\"applied\":false},{\"revision\":\"a\",\"down_revision\":null,\"message\":\"m \\\"a\\\"\",\"path\":\"a.sql\","
         "\"head\":false,\"applied\":true}]\n");
-    hx_print_json(&out, chain, 1, 1, HX_POSITION_UNKNOWN);
+    hx_print_json(&out, chain, both, 1, NULL);
     expect("[{\"revision\":\"b\",\"down_revision\":\"a\",\"message\":\"m \\\"b\\\"\",\"path\":\"b.sql\",\"head\":true,"
            "\"applied\":null}]\n");
 }
@@ -71,9 +84,8 @@ static void current_json(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(history),
-        cmocka_unit_test(one_revision),
-        cmocka_unit_test(json),
+        cmocka_unit_test(history),      cmocka_unit_test(where_the_database_stands),
+        cmocka_unit_test(one_revision), cmocka_unit_test(json),
         cmocka_unit_test(current_json),
     };
     return cmocka_run_group_tests(tests, make_chain, free_all);

@@ -27,7 +27,10 @@ static struct hx_revision *parse(const char *text) {
 static void refuse(const char *text, const char *where, const char *why) {
     assert_null(parse(text));
     assert_string_equal(problems.items[0].what, "revision file");
-    assert_string_equal(problems.items[0].where, where);
+    struct hx_buf found = { 0 };
+    hx_problem_where(&problems.items[0], &found);
+    assert_string_equal(found.data, where);
+    hx_buf_reset(&found);
     if (!strstr(problems.items[0].why, why))
         fail_msg("%s: not \"%s\"", problems.items[0].why, why);
 }
@@ -73,7 +76,7 @@ static void shapes_that_are_accepted(void **s) {
     r = parse(HEADER "-- upgrade"); /* the end of the file right behind it */
     assert_int_equal(r->upgrade.count, 0);
     hx_revision_free(r);
-    r = parse(HEADER "-- upgrade\n-- no-transaction\ncommit;\n-- downgrade");
+    r = parse(HEADER "-- upgrade\n-- no-transaction\nvacuum;\n-- downgrade");
     assert_true(r->no_transaction && r->has_downgrade);
     hx_revision_free(r);
 }
@@ -111,6 +114,7 @@ static void ids_that_are_refused(void **s) {
     refuse("-- revision: a:b\n", "dir/abc_words.sql:1", "made of letters");
     refuse("-- revision: a' or 1\n", "dir/abc_words.sql:1", "made of letters");
     refuse("-- revision: 123456789012345678901234567890123\n", "dir/abc_words.sql:1", "at most 32");
+    refuse("-- revision: abc\n-- down_revision: a, b\n", "dir/abc_words.sql:2", "one parent");
 }
 
 static void sections_that_are_refused(void **s) {
@@ -118,6 +122,8 @@ static void sections_that_are_refused(void **s) {
     refuse(HEADER "-- upgrade\n\nselect 'a;\n-- downgrade\n", "dir/abc_words.sql:7", "never closed");
     refuse(HEADER "-- upgrade\n-- downgrade\n/* a", "dir/abc_words.sql:7", "never closed");
     refuse(HEADER "-- upgrade\nbegin;\n", "dir/abc_words.sql:6", "one transaction");
+    refuse(HEADER "-- no-transaction\n-- upgrade\ncommit;\n", "dir/abc_words.sql:7", "one transaction");
+    refuse(HEADER "-- upgrade\n\nvacuum;\n", "dir/abc_words.sql:7", "`-- no-transaction`");
     refuse(HEADER "-- upgrade\n-- downgrade\n\ncopy t from stdin;\n", "dir/abc_words.sql:8", "COPY");
     refuse(HEADER "-- upgrade\n-- downgrade\n-- upgrade\n", "dir/abc_words.sql:7", "a second time");
     refuse(HEADER "-- upgrade\n-- downgrade\n-- downgrade\n", "dir/abc_words.sql:7", "a second time");

@@ -97,24 +97,6 @@ static void what_is_open_is_told_with_its_line(void **s) {
     assert_string_equal(why, "this comment is never closed");
 }
 
-static void transaction_control_is_forbidden(void **s) {
-    (void)s;
-    static const char *const bad[] = {
-        "begin",    "BEGIN work", "start transaction",       "/* x */ commit",    "end",
-        "rollback", "abort",      "prepare transaction 'x'", "copy t from stdin", "copy (select 1) to STDOUT csv",
-    };
-    static const char *const good[] = {
-        "select 1", "prepare p as select 1",           "create table \"begin\" (x int)", "copy t from '/tmp/stdin'",
-        "",         "insert into t values ('commit')",
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        if (!hx_statement_forbidden(bad[i]))
-            fail_msg("allowed: %s", bad[i]);
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        if (hx_statement_forbidden(good[i]))
-            fail_msg("forbidden: %s", good[i]);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(semicolons_end_statements),
@@ -124,7 +106,6 @@ int main(void) {
         cmocka_unit_test(parentheses_hold_statements_together),
         cmocka_unit_test(sql_bodies_hold_statements_together),
         cmocka_unit_test(what_is_open_is_told_with_its_line),
-        cmocka_unit_test(transaction_control_is_forbidden),
     };
     return cmocka_run_group_tests(tests, NULL, forget);
 }

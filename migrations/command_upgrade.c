@@ -1,0 +1,58 @@
+/* heimdex-migrate upgrade and downgrade. */
+#include "migrations/command.h"
+
+#include "common/exit_codes.h"
+#include "common/log.h"
+#include "migrations/apply.h"
+#include "migrations/script.h"
+
+#include <string.h>
+
+static void warn_about_names(const struct hx_site *site) {
+    HX_CLEANUP(hx_problems_reset) struct hx_problems problems = { 0 };
+    hx_chain_check_names(site->chain, &problems);
+    hx_problems_complain(&problems, "warning");
+}
+
+static int fail(bool down, const struct hx_buf *why) {
+    hx_complain("%s: %s", down ? "downgrade" : "upgrade", why->data);
+    return HX_EXIT_USAGE;
+}
+
+static int print(struct hx_site *site, bool down, const char *word, struct hx_buf *out) {
+    _cleanup_buf_ struct hx_buf why = { 0 };
+    size_t from, to;
+    if (hx_range_parse(site->chain, down, word, &from, &to, &why) < 0)
+        return fail(down, &why);
+    for (size_t position = from; down && position > to; position--) {
+        const struct hx_revision *r = hx_chain_at(site->chain, position - 1);
+        if (!r->has_downgrade) {
+            hx_complain("%s: %s: it has no line `-- downgrade`, so there is no way back", r->id, r->path);
+            return HX_EXIT_NO;
+        }
+    }
+    hx_script_append(out, site, from, to);
+    return 0;
+}
+
+static int move(const struct hx_migrate *options, struct hx_site *site, bool down, const char *word) {
+    struct hx_target target;
+    _cleanup_buf_ struct hx_buf why = { 0 };
+    if (strchr(word, ':'))
+        hx_buf_printf(&why, "%s: a range goes with --sql only: the database knows where it stands", word);
+    if (why.len || hx_target_parse(site->chain, down, word, &target, &why) < 0)
+        return fail(down, &why);
+    HX_CLEANUP(hx_database_close_p) struct hx_database *database = NULL;
+    int r = hx_database_open(options, site, &database);
+    return r ? r : hx_apply(database, site->chain, &target);
+}
+
+int hx_command_upgrade(const struct hx_migrate *options, struct hx_site *site, const char *word, struct hx_buf *out) {
+    warn_about_names(site);
+    return options->sql ? print(site, false, word, out) : move(options, site, false, word);
+}
+
+int hx_command_downgrade(const struct hx_migrate *options, struct hx_site *site, const char *word, struct hx_buf *out) {
+    warn_about_names(site);
+    return options->sql ? print(site, true, word, out) : move(options, site, true, word);
+}

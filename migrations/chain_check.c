@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define RESTORE "restore it: git log --oneline -- %s, then git checkout COMMIT -- %s"
+
 static bool is_alembic(const struct hx_revision *r) {
     const char *dot = strrchr(r->path, '.');
     return dot && hx_streq(dot, ".py");
@@ -44,8 +46,7 @@ static void tell_duplicate(const struct hx_chain *chain, const char *id, struct 
         if (hx_streq(chain->items[i]->id, id))
             hx_problem_file(problem, chain->items[i]->path);
     if (misnamed)
-        hx_problem_mend(problem, "restore it: git log --oneline -- %s, then git checkout COMMIT -- %s", misnamed->path,
-                        misnamed->path);
+        hx_problem_mend(problem, RESTORE, misnamed->path, misnamed->path);
     else
         hx_problem_mend(problem, "delete the copy, or give it an id and a parent of its own");
 }
@@ -103,8 +104,7 @@ static void tell_missing(const struct hx_chain *chain, const char *id, const str
                                  "(%s is followed by %s)",
                                  id, culprit->id, hx_revision_file_name(culprit), id, followers.data);
         add_file(problem, culprit);
-        hx_problem_mend(problem, "restore it: git log --oneline -- %s, then git checkout COMMIT -- %s", culprit->path,
-                        culprit->path);
+        hx_problem_mend(problem, RESTORE, culprit->path, culprit->path);
     } else if (similar) {
         problem = hx_problem_add(problems, "missing parent", id,
                                  "%s is declared by no file, but followed by %s; %s was probably meant", id,
@@ -256,6 +256,16 @@ void hx_chain_check(const struct hx_chain *chain, struct hx_problems *problems) 
     find_heads(chain, problems);
 }
 
+/* The revision that the file's name speaks of, where others follow it and no file declares it. */
+static bool stands_for_missing(const struct hx_chain *chain, const struct hx_revision *r) {
+    for (size_t i = 0; i < chain->count; i++)
+        for (size_t j = 0; j < chain->items[i]->parent_count; j++)
+            if (index_of(chain, chain->items[i]->parents[j]) == chain->count &&
+                hx_revision_name_says(r, chain->items[i]->parents[j]))
+                return true;
+    return false;
+}
+
 void hx_chain_check_names(const struct hx_chain *chain, struct hx_problems *problems) {
     for (size_t i = 0; i < chain->count; i++) {
         const struct hx_revision *r = chain->items[i];
@@ -268,7 +278,10 @@ void hx_chain_check_names(const struct hx_chain *chain, struct hx_problems *prob
             r->id);
         hx_problem_file(problem, r->path);
         const char *dot = strrchr(r->path, '.');
-        hx_problem_mend(problem, "if its content is right: git mv %s %.*s%s_words%s", r->path,
-                        (int)(hx_revision_file_name(r) - r->path), r->path, r->id, dot ? dot : "");
+        if (stands_for_missing(chain, r))
+            hx_problem_mend(problem, RESTORE, r->path, r->path);
+        else
+            hx_problem_mend(problem, "if its content is right: git mv %s %.*s%s_words%s", r->path,
+                            (int)(hx_revision_file_name(r) - r->path), r->path, r->id, dot ? dot : "");
     }
 }

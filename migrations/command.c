@@ -94,6 +94,7 @@ static int check_options(const struct hx_command *command, const struct hx_migra
         { HX_OPT_CHAIN, HX_OPT_ALEMBIC },
         { HX_OPT_CHAIN, HX_OPT_SERVICES },
         { HX_OPT_ALEMBIC, HX_OPT_SERVICES },
+        { HX_OPT_ALEMBIC, HX_OPT_APPLIED },
     };
     unsigned wrong = options->given & ~command->options;
     for (unsigned i = 0; i < HX_OPTIONS; i++)

@@ -19,7 +19,8 @@ static int fail(bool down, const struct hx_buf *why) {
     return HX_EXIT_USAGE;
 }
 
-static int print(struct hx_site *site, bool down, const char *word, struct hx_buf *out) {
+static int print(const struct hx_migrate *options, struct hx_site *site, bool down, const char *word,
+                 struct hx_buf *out) {
     _cleanup_buf_ struct hx_buf why = { 0 };
     size_t from, to;
     if (hx_range_parse(site->chain, down, word, &from, &to, &why) < 0)
@@ -31,7 +32,7 @@ static int print(struct hx_site *site, bool down, const char *word, struct hx_bu
             return HX_EXIT_NO;
         }
     }
-    hx_script_append(out, site, from, to);
+    hx_script_append(out, site, options->status_map.data, from, to);
     return 0;
 }
 
@@ -49,10 +50,10 @@ static int move(const struct hx_migrate *options, struct hx_site *site, bool dow
 
 int hx_command_upgrade(const struct hx_migrate *options, struct hx_site *site, const char *word, struct hx_buf *out) {
     warn_about_names(site);
-    return options->sql ? print(site, false, word, out) : move(options, site, false, word);
+    return options->sql ? print(options, site, false, word, out) : move(options, site, false, word);
 }
 
 int hx_command_downgrade(const struct hx_migrate *options, struct hx_site *site, const char *word, struct hx_buf *out) {
     warn_about_names(site);
-    return options->sql ? print(site, true, word, out) : move(options, site, true, word);
+    return options->sql ? print(options, site, true, word, out) : move(options, site, true, word);
 }

@@ -46,11 +46,15 @@ static int note(const struct piecemeal *p, size_t done, bool started) {
 /* One statement, with the note that it is done in the same transaction where it can be. */
 static struct hx_pg_tx *build(const struct piecemeal *p, bool alone, int *ret_index) {
     struct hx_pg_tx *tx = hx_pg_tx_new("revision");
-    if (!alone)
+    if (!alone) {
+        hx_pg_tx_add(tx, &hx_step_begin);
         hx_lock_add_check(tx, p->database);
+    }
     *ret_index = hx_pg_tx_add(tx, hx_database_statement(p->database, "%s", p->step->statements->items[p->done].sql));
-    if (!alone)
+    if (!alone) {
         add_note(tx, p, p->done + 1, false);
+        hx_pg_tx_add(tx, &hx_step_commit);
+    }
     return tx;
 }
 
@@ -60,7 +64,10 @@ static int run_statement(struct piecemeal *p, const struct hx_statement_info *in
     bool done = false;
     int index;
     for (int attempt = 1;; attempt++) {
-        hx_pg_run(p->database->pg, build(p, alone, &index), 0, NULL, NULL, &error);
+        if (alone)
+            hx_pg_run(p->database->pg, build(p, alone, &index), 0, NULL, NULL, &error);
+        else
+            hx_step_run(p->database, build(p, alone, &index), &error);
         if (!hx_step_worth_retrying(&error) || attempt == TRIES)
             break;
         hx_progress_clear(p->progress);

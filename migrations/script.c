@@ -122,9 +122,14 @@ static struct script begin(struct hx_buf *out, const struct hx_site *site) {
     return (struct script){ .out = out, .site = site, .version_table = quoted_if_needed(site->version_table) };
 }
 
-void hx_script_append(struct hx_buf *out, const struct hx_site *site, size_t from, size_t to) {
+void hx_script_append(struct hx_buf *out, const struct hx_site *site, const char *status_map, size_t from, size_t to) {
     struct script s = begin(out, site);
     bool down = to < from;
+    if (status_map) {
+        hx_buf_puts(out, "set heimdex.status_map = ");
+        put_text(&s, status_map);
+        hx_buf_puts(out, ";\n\n");
+    }
     put_tables(&s);
     for (size_t position = from; position != to; position += down ? (size_t)-1 : 1) {
         struct hx_step step = hx_step_at(site->chain, position, down);

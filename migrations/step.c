@@ -41,10 +41,10 @@ bool hx_step_worth_retrying(const struct hx_pg_error *error) {
 int hx_step_complain(const struct hx_step *step, size_t statement, const struct hx_pg_error *error,
                      const char *holder) {
     bool locked = hx_streq(error->sqlstate, "55P03") && holder;
+    bool in_doubt = error->class == HX_PG_UNAVAILABLE && !error->sqlstate[0]; /* our COMMIT may have arrived */
     hx_complain("%s: %s:%u: %s%s%s%s%s%s", step->revision->id, step->revision->path, hx_step_line(step, statement),
                 error->sqlstate, error->sqlstate[0] ? ": " : "", error->message, locked ? ": held by " : "",
-                locked ? holder : "",
-                error->in_doubt ? " (it may have been committed: see `heimdex-migrate current`)" : "");
+                locked ? holder : "", in_doubt ? " (it may have been committed: see `heimdex-migrate current`)" : "");
     if (hx_step_worth_retrying(error) || error->class == HX_PG_UNAVAILABLE)
         return hx_database_exit(error);
     return HX_EXIT_NO;
@@ -58,11 +58,24 @@ int hx_step_complain_moved(const struct hx_step *step, const struct hx_database 
     return HX_EXIT_NO;
 }
 
+/* Without these LOCK TABLE, SET LOCAL and cursors would find no transaction, though it is one. */
+const struct hx_pg_stmt hx_step_begin = { "revision_begin", "begin" };
+const struct hx_pg_stmt hx_step_commit = { "revision_commit", "commit" };
+
+void hx_step_run(struct hx_database *database, struct hx_pg_tx *tx, struct hx_pg_error *reterr) {
+    static const struct hx_pg_stmt rollback = { "revision_rollback", "rollback" };
+    if (hx_pg_run(database->pg, tx, 0, NULL, NULL, reterr) == HX_PG_OK || !hx_pg_connected(database->pg))
+        return;
+    struct hx_pg_tx *end = hx_pg_tx_new("revision_rollback");
+    hx_pg_tx_add(end, &rollback);
+    hx_pg_run(database->pg, end, HX_DATABASE_ASK_MS, NULL, NULL, NULL);
+}
+
 /* --- the transaction ---------------------------------------------------------------------------------------- */
 
 /* Where in the transaction a step's parts stand. */
 struct layout {
-    int lock, check, script, move;
+    int lock, check, script, move, commit;
 };
 
 static void add_record(struct hx_pg_tx *tx, struct hx_database *database, const struct hx_step *step) {
@@ -79,6 +92,7 @@ static struct hx_pg_tx *build(struct hx_database *database, const struct hx_step
     /* What a script set for its session is not to reach our own statements. */
     static const struct hx_pg_stmt reset = { "migrate_reset", "reset all" };
     struct hx_pg_tx *tx = hx_pg_tx_new("revision");
+    hx_pg_tx_add(tx, &hx_step_begin);
     ret->lock = hx_lock_add_check(tx, database);
     ret->check = hx_record_add_check(tx, database, step->from);
     ret->script = ret->check + 1;
@@ -87,6 +101,7 @@ static struct hx_pg_tx *build(struct hx_database *database, const struct hx_step
     hx_pg_tx_add(tx, &reset);
     ret->move = hx_record_add_move(tx, database, step->from, step->to);
     add_record(tx, database, step);
+    ret->commit = hx_pg_tx_add(tx, &hx_step_commit);
     return tx;
 }
 
@@ -103,7 +118,9 @@ static int judge(const struct hx_database *database, const struct hx_step *step,
         hx_complain("%s: the session that held our lock is gone; start again", step->revision->id);
         return HX_EXIT_TRY_AGAIN;
     }
-    if (error->statement >= 0 && (error->statement < layout->script || error->statement >= layout->move))
+    bool ours = error->statement < layout->script ||
+                (error->statement >= layout->move && error->statement != layout->commit); /* deferred constraints */
+    if (error->statement >= 0 && ours)
         return hx_database_complain(error);
     return hx_step_complain(step, error->statement < 0 ? SIZE_MAX : (size_t)(error->statement - layout->script), error,
                             holder);
@@ -115,7 +132,7 @@ int hx_step_take(struct hx_database *database, const struct hx_step *step) {
     struct hx_pg_error error;
     struct layout layout;
     for (int attempt = 1;; attempt++) {
-        hx_pg_run(database->pg, build(database, step, &layout), 0, NULL, NULL, &error);
+        hx_step_run(database, build(database, step, &layout), &error);
         if (!hx_step_worth_retrying(&error) || attempt == TRIES)
             break;
         hx_progress_clear(progress);

@@ -29,5 +29,10 @@ int hx_step_complain(const struct hx_step *step, size_t statement, const struct 
  * Complains; returns the exit code. */
 int hx_step_complain_moved(const struct hx_step *step, const struct hx_database *database);
 
+/* The first and the last statement of a revision's transaction. */
+extern const struct hx_pg_stmt hx_step_begin, hx_step_commit;
+/* Runs one that has them; a failed one is rolled back. */
+void hx_step_run(struct hx_database *database, struct hx_pg_tx *tx, struct hx_pg_error *reterr);
+
 /* Takes it in one transaction, the version row in the same. 0, or an exit code after a complaint. */
 int hx_step_take(struct hx_database *database, const struct hx_step *step);

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.binaries import Binaries  # noqa: E402
 from support.fleet import Fleet  # noqa: E402
 from support.jobs import Jobs  # noqa: E402
+from support.migrations import Chain, Migrate  # noqa: E402
 from support.servers import Kafka, Postgres  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,6 +78,18 @@ def migrated(postgres, template):
     made = postgres.create("t_" + uuid.uuid4().hex[:12], template=template.name)
     yield made
     made.drop()
+
+
+@pytest.fixture
+def migrate(binaries, database):
+    """heimdex-migrate on an empty database: migrate("upgrade", "head")."""
+    return Migrate(binaries, database)
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """A chain of the test's own."""
+    return Chain(tmp_path / "chain")
 
 
 @pytest.fixture

@@ -1,78 +1,23 @@
 """heimdex-migrate against a real server: what operators know from Alembic, and what Alembic doesn't do."""
 
 import json
-import os
 import re
 import socket
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.migrations import running
 from support.wait import until
 
 BASE = "001_job_ledger_init"
 HARDENING = "3af4686817cc"
 
 
-class Migrate:
-    """The tool on one database."""
-
-    def __init__(self, binaries, database):
-        self.binaries, self.database = binaries, database
-
-    def __call__(self, *args, fails=0, **env):
-        done = self.binaries.migrate(*args, env={**self.database.env, **env}, check=False)
-        assert done.returncode == fails, done.stderr
-        return done
-
-    def version(self):
-        if not self.database.sql("select to_regclass('alembic_version') is not null")[0][0]:
-            return None
-        rows = self.database.sql("select version_num from alembic_version")
-        assert len(rows) <= 1
-        return rows[0][0] if rows else None
-
-    def tables(self):
-        rows = self.database.sql("select tablename from pg_tables where schemaname = 'public' order by 1")
-        return [name for name, in rows if name not in ("alembic_version", "heimdex_migration")]
-
-    def dump(self):
-        """The schema as pg_dump tells it, without the lines that differ from run to run."""
-        out = subprocess.run(["pg_dump", "--schema-only"], env={**os.environ, **self.database.env}, check=True,
-                             capture_output=True, text=True).stdout
-        return [line for line in out.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
-
-
-@pytest.fixture
-def migrate(binaries, database):
-    return Migrate(binaries, database)
-
-
 @pytest.fixture
 def head(migrate):
     return migrate("heads").stdout.split()[0]
-
-
-@pytest.fixture
-def chain(tmp_path):
-    """Writes revisions into a directory of the test's own: chain(id, parent, upgrade, downgrade) adds one."""
-    directory = tmp_path / "chain"
-    directory.mkdir()
-
-    def add(revision, parent, upgrade="", downgrade="", name=None):
-        path = directory / f"{name or revision}.sql"
-        path.write_text(f"-- revision: {revision}\n-- down_revision: {parent}\n-- message: makes {revision}\n\n"
-                        f"-- upgrade\n{upgrade}\n-- downgrade\n{downgrade}\n")
-        return path
-
-    add.directory = str(directory)
-    return add
-
-
-def running(done):
-    return [line for line in done.stderr.splitlines() if line.startswith("Running ")]
 
 
 # --- up and down ------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ static void the_chain_that_broke_in_production(void **s) {
         "git checkout COMMIT -- versions/189b1231afd4_bootstrap_tables.py");
     assert_int_equal(problems.items[0].file_count, 2);
     expect_why(1, "two heads", "", "", "alembic merge");
-    expect_why(2, "name disagrees", "2a3f4c9d1cde", "overwritten", "git mv");
+    expect_why(2, "name disagrees", "2a3f4c9d1cde", "overwritten", "git checkout COMMIT");
     assert_int_equal(problems.count, 3);
 }
 

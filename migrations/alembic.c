@@ -113,11 +113,8 @@ static int take_depends(struct parser *p, const struct literal *literal) {
 }
 
 static int take_labels(struct parser *p, const struct literal *literal) {
-    struct hx_buf labels = { 0 };
     for (size_t i = 0; i < literal->count; i++)
-        hx_buf_printf(&labels, "%s%s", i ? ", " : "", literal->values[i]);
-    free(p->revision->labels);
-    p->revision->labels = literal->count ? hx_buf_take(&labels) : NULL;
+        hx_revision_add_label(p->revision, literal->values[i]);
     return 0;
 }
 

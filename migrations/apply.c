@@ -9,7 +9,6 @@
 
 /* --- where the database stands ------------------------------------------------------------------------------ */
 
-/* Only problems of a kind that the command can't live with are told. */
 static int judge(const struct hx_record *record, const struct hx_chain *chain, const struct hx_database *database,
                  size_t *ret_position) {
     HX_CLEANUP(hx_problems_reset) struct hx_problems problems = { 0 };
@@ -18,6 +17,13 @@ static int judge(const struct hx_record *record, const struct hx_chain *chain, c
         return hx_record_position(record, chain, ret_position) < 0 ? HX_EXIT_SOFTWARE : 0;
     hx_problems_complain(&problems, database->site->service);
     return HX_EXIT_NO;
+}
+
+int hx_apply_judge(struct hx_database *database, const struct hx_chain *chain) {
+    HX_CLEANUP(hx_record_reset) struct hx_record record = { 0 };
+    size_t position;
+    int r = hx_record_read(database, &record);
+    return r ? r : judge(&record, chain, database, &position);
 }
 
 int hx_apply_position(struct hx_database *database, const struct hx_chain *chain, size_t *ret_position) {

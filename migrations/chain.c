@@ -106,6 +106,27 @@ static void order(struct hx_chain *chain) {
     }
 }
 
+/* A branch's label is that of all that follow it, and of what leads to it from where it branched, unless it was merged. */
+static void hand_labels_on(struct hx_chain *chain) {
+    for (size_t i = 0; i < chain->count; i++)
+        for (size_t j = 0; j < chain->items[i]->parent_count; j++) {
+            size_t parent;
+            if (hx_chain_find_exactly(chain, chain->items[i]->parents[j], &parent) == 0)
+                for (size_t k = 0; k < chain->items[parent]->label_count; k++)
+                    hx_revision_add_label(chain->items[i], chain->items[parent]->labels[k]);
+        }
+    for (size_t i = chain->count; i-- > 0;) {
+        struct hx_revision *r = chain->items[i];
+        size_t parent;
+        bool ends = r->parent_count != 1 || hx_chain_is_branchpoint(chain, i) ||
+                    hx_chain_find_exactly(chain, r->parent, &parent) < 0;
+        if (ends || hx_chain_is_branchpoint(chain, parent) || chain->items[parent]->parent_count > 1)
+            continue;
+        for (size_t k = 0; k < r->label_count; k++)
+            hx_revision_add_label(chain->items[parent], r->labels[k]);
+    }
+}
+
 static bool is_python(const char *path) {
     size_t n = strlen(path);
     return n > 3 && hx_streq(path + n - 3, ".py");
@@ -130,6 +151,7 @@ int hx_chain_build(const struct hx_chain_file *files, size_t n, struct hx_chain 
         return -EINVAL;
     }
     order(chain);
+    hand_labels_on(chain);
     *ret = HX_TAKE(chain);
     return 0;
 }

@@ -36,7 +36,8 @@ void hx_checksum_text(const char *sql, struct hx_buf *out) {
             continue;
         }
         enum shape shape = shape_of(&t);
-        if (space && !first && counts(last, shape))
+        bool always = last == WORD && shape == QUOTED; /* where none stands too: it changes nothing */
+        if (!first && (always || (space && counts(last, shape))))
             hx_buf_putc(out, ' ');
         hx_buf_append(out, t.text, t.size);
         last = shape;

@@ -19,6 +19,7 @@ static void put_parents(struct hx_buf *out, const struct hx_revision *r) {
     put_list(out, r->parents, r->parent_count);
 }
 
+/* Alembic has them in another order where it is verbose. */
 static void put_indicators(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks,
                            bool verbose) {
     static const char *const texts[] = { " (current)", " (branchpoint)", " (mergepoint)", " (current)" };
@@ -30,8 +31,17 @@ static void put_indicators(struct hx_buf *out, const struct hx_chain *chain, siz
         hx_buf_puts(out, shown[i] ? texts[i] : "");
 }
 
+static void put_labels(struct hx_buf *out, const struct hx_revision *r) {
+    if (r->label_count == 0)
+        return;
+    hx_buf_puts(out, " (");
+    put_list(out, r->labels, r->label_count);
+    hx_buf_putc(out, ')');
+}
+
 void hx_print_short(struct hx_buf *out, const struct hx_chain *chain, size_t index) {
     hx_buf_puts(out, hx_chain_at(chain, index)->id);
+    put_labels(out, hx_chain_at(chain, index));
     put_indicators(out, chain, index, NULL, false);
     hx_buf_putc(out, '\n');
 }
@@ -45,8 +55,7 @@ void hx_print_line(struct hx_buf *out, const struct hx_chain *chain, size_t inde
         hx_buf_putc(out, ')');
     }
     hx_buf_printf(out, " -> %s", r->id);
-    if (r->labels)
-        hx_buf_printf(out, " (%s)", r->labels);
+    put_labels(out, r);
     put_indicators(out, chain, index, marks, false);
     hx_buf_printf(out, ", %s\n", r->message);
 }
@@ -84,8 +93,11 @@ void hx_print_verbose(struct hx_buf *out, const struct hx_chain *chain, size_t i
         put_children(out, chain, r->id);
         hx_buf_putc(out, '\n');
     }
-    if (r->labels)
-        hx_buf_printf(out, "Branch names: %s\n", r->labels);
+    if (r->label_count) {
+        hx_buf_puts(out, "Branch names: ");
+        put_list(out, r->labels, r->label_count);
+        hx_buf_putc(out, '\n');
+    }
     hx_buf_printf(out, "Path: %s\n\n", r->path);
     put_indented(out, r->text && *r->text ? r->text : r->message);
     hx_buf_putc(out, '\n');

@@ -2,6 +2,7 @@
 
 #include "common/text.h"
 #include "migrations/checksum.h"
+#include "migrations/quote.h"
 
 #include <errno.h>
 #include <string.h>
@@ -115,7 +116,7 @@ const struct hx_record_row *hx_record_find(const struct hx_record *record, const
 #define CREATE_VERSION_TABLE                  \
     "create table if not exists %s (\n"       \
     "    version_num varchar(32) not null,\n" \
-    "    constraint alembic_version_pkc primary key (version_num)\n)"
+    "    constraint %s primary key (version_num)\n)"
 #define CREATE_RECORD_TABLE                                \
     "create table if not exists %s (\n"                    \
     "    version_table varchar(63) not null,\n"            \
@@ -129,21 +130,29 @@ const struct hx_record_row *hx_record_find(const struct hx_record *record, const
     "    took_ms bigint,\n"                                \
     "    primary key (version_table, revision)\n)"
 
-void hx_record_create_sql(struct hx_buf *out, const char *version_table, const char *record_table) {
-    hx_buf_printf(out, CREATE_VERSION_TABLE ";\n", version_table);
+/* As Alembic names it; the caller frees. */
+static char *constraint_of(const char *name) {
+    _cleanup_free_ char *plain = hx_printf("%s_pkc", name);
+    return hx_streq(name, HX_VERSION_TABLE) ? hx_strdup(plain) : hx_quote_name(plain);
+}
+
+void hx_record_create_sql(struct hx_buf *out, const char *version_table, const char *name, const char *record_table) {
+    _cleanup_free_ char *constraint = constraint_of(name);
+    hx_buf_printf(out, CREATE_VERSION_TABLE ";\n", version_table, constraint);
     hx_buf_printf(out, CREATE_RECORD_TABLE ";\n", record_table);
 }
 
 int hx_record_create(struct hx_database *database, struct hx_record *record) {
     if (record->has_version_table && record->has_record_table)
         return 0;
+    _cleanup_free_ char *constraint = constraint_of(database->site->version_table);
     struct hx_pg_tx *tx = hx_pg_tx_new("record_create");
     if (!database->has_schema)
         hx_pg_tx_add(tx, hx_database_statement(database, "create schema if not exists %.*s",
                                                (int)(strlen(database->record_table) - strlen("." HX_RECORD_TABLE)),
                                                database->record_table));
     if (!record->has_version_table)
-        hx_pg_tx_add(tx, hx_database_statement(database, CREATE_VERSION_TABLE, database->version_table));
+        hx_pg_tx_add(tx, hx_database_statement(database, CREATE_VERSION_TABLE, database->version_table, constraint));
     if (!record->has_record_table)
         hx_pg_tx_add(tx, hx_database_statement(database, CREATE_RECORD_TABLE, database->record_table));
     int r = hx_database_ask(database, tx, NULL, NULL);

@@ -54,5 +54,6 @@ void hx_record_add_row(struct hx_pg_tx *tx, struct hx_database *database, const 
 /* Forgets a revision. */
 void hx_record_add_forget(struct hx_pg_tx *tx, struct hx_database *database, const char *revision);
 
-/* The text of the two `create table if not exists` for these quoted names, each ended by ";\n". */
-void hx_record_create_sql(struct hx_buf *out, const char *version_table, const char *record_table);
+/* The text of the two `create table if not exists` for these quoted names, each ended by ";\n". name: the version table's,
+ * not quoted. */
+void hx_record_create_sql(struct hx_buf *out, const char *version_table, const char *name, const char *record_table);

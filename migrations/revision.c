@@ -227,6 +227,14 @@ void hx_revision_add_parent(struct hx_revision *revision, const char *parent) {
     revision->parent = revision->parents[0];
 }
 
+void hx_revision_add_label(struct hx_revision *revision, const char *label) {
+    for (size_t i = 0; i < revision->label_count; i++)
+        if (hx_streq(revision->labels[i], label))
+            return;
+    revision->labels = hx_realloc(revision->labels, (revision->label_count + 1) * sizeof *revision->labels);
+    revision->labels[revision->label_count++] = hx_strdup(label);
+}
+
 static void free_list(char **list, size_t n) {
     for (size_t i = 0; i < n; i++)
         free(list[i]);
@@ -239,7 +247,7 @@ struct hx_revision *hx_revision_free(struct hx_revision *revision) {
     free(revision->id);
     free_list(revision->parents, revision->parent_count);
     free_list(revision->depends, revision->depend_count);
-    free(revision->labels);
+    free_list(revision->labels, revision->label_count);
     free(revision->message);
     free(revision->text);
     free(revision->path);

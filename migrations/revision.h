@@ -16,7 +16,8 @@ struct hx_revision {
     size_t parent_count;
     char **depends; /* Alembic's depends_on, for telling only */
     size_t depend_count;
-    char *labels; /* Alembic's branch_labels with ", " between, or NULL */
+    char **labels; /* Alembic's branch_labels; the chain hands them on along their branch */
+    size_t label_count;
     char *message;
     char *text;                            /* all of Alembic's docstring, or NULL */
     char *path;                            /* as told to people */
@@ -33,6 +34,7 @@ int hx_revision_parse(const char *path, const char *text, size_t n, struct hx_re
 /* Begins a revision of that path, and gives it a parent; everything is copied. */
 struct hx_revision *hx_revision_new(const char *path);
 void hx_revision_add_parent(struct hx_revision *revision, const char *parent);
+void hx_revision_add_label(struct hx_revision *revision, const char *label); /* unless it has it */
 /* Why this can't be a revision's id (a literal), or NULL. */
 const char *hx_revision_bad_id(const char *id);
 struct hx_revision *hx_revision_free(struct hx_revision *revision);

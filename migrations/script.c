@@ -88,7 +88,7 @@ static void put_tables(struct script *s) {
         hx_buf_printf(s->out, "create schema if not exists %s;\nset search_path = %s, public;\n\n", schema, schema);
     }
     hx_buf_puts(s->out, "BEGIN;\n\n");
-    hx_record_create_sql(s->out, s->version_table, HX_RECORD_TABLE);
+    hx_record_create_sql(s->out, s->version_table, s->site->version_table, HX_RECORD_TABLE);
     hx_buf_puts(s->out, "\nCOMMIT;\n\n");
 }
 

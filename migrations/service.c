@@ -2,6 +2,7 @@
 
 #include "common/exit_codes.h"
 #include "common/log.h"
+#include "migrations/apply.h"
 
 #include <errno.h>
 #include <string.h>
@@ -95,11 +96,29 @@ static void tell_rest(const struct hx_services *services, size_t failed) {
     hx_complain("services: %s", line.data);
 }
 
+/* Before the first database is touched. */
+static int judge_all(const struct hx_services *services, const struct hx_migrate *options) {
+    int worst = 0;
+    for (size_t i = 0; i < services->count; i++) {
+        HX_CLEANUP(hx_database_close_p) struct hx_database *database = NULL;
+        if (!is_asked_for(services, i))
+            continue;
+        int r = hx_database_open(options, &services->sites[i], &database);
+        if (r == 0)
+            r = hx_apply_judge(database, services->sites[i].chain);
+        worst = HX_MAX(worst, r);
+    }
+    return worst;
+}
+
 int hx_services_run(const struct hx_services *services, const struct hx_migrate *options, const char *command,
                     hx_command_fn run, const char *word, struct hx_buf *out) {
     bool changes = hx_streq(command, "upgrade") || hx_streq(command, "downgrade") || hx_streq(command, "stamp");
-    int result = 0;
+    bool moves = changes && !hx_streq(command, "stamp") && !options->sql;
+    int result = moves ? judge_all(services, options) : 0;
     bool first = true;
+    if (result != 0)
+        return result;
     for (size_t i = 0; i < services->count; i++) {
         if (!is_asked_for(services, i))
             continue;

@@ -26,9 +26,7 @@ static void fatal(struct scheduler *s, const char *why) {
 static int64_t answer_schema(struct scheduler *s, const struct hx_pg_tx *tx) {
     const char *found = hx_pg_rows(tx, 0) ? hx_pg_get_text(tx, 0, 0, 0, NULL) : NULL;
     if (!hx_streq(found, hx_schema_head())) {
-        _cleanup_free_ char *why =
-            hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
-                      found ? found : "no revision", hx_schema_head());
+        _cleanup_free_ char *why = hx_schema_complaint(found);
         fatal(s, why);
         return TASK_RHYTHM;
     }

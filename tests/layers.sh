@@ -12,7 +12,7 @@ may_use() {
     common) echo ;;
     lib/json | lib/notify | lib/kafka | lib/pg) echo common ;;
     lib/config | lib/channel | lib/http) echo common lib/json ;;
-    lib/ledger) echo common lib/json lib/pg ledger_sql.h ;;
+    lib/ledger) echo common lib/json lib/pg ledger_sql.h schema_revisions.h ;;
     supervisor) echo common lib/json lib/config lib/notify lib/channel ;;
     worker) echo common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/ledger lib/http ;;
     scheduler) echo common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/ledger ;;

@@ -96,9 +96,7 @@ static void schema_read(struct hx_pg_tx *tx, const struct hx_pg_error *error, vo
         enroll(w);
         return;
     }
-    _cleanup_free_ char *why =
-        hx_printf("the database's schema is at %s, this version needs %s: run heimdex-migrate upgrade head",
-                  found ? found : "no revision", hx_schema_head());
+    _cleanup_free_ char *why = hx_schema_complaint(found);
     fatal(w, why);
 }
 

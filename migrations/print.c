@@ -42,8 +42,7 @@ static void put_labels(struct hx_buf *out, const struct hx_revision *r) {
 void hx_print_short(struct hx_buf *out, const struct hx_chain *chain, size_t index) {
     hx_buf_puts(out, hx_chain_at(chain, index)->id);
     put_labels(out, hx_chain_at(chain, index));
-    put_indicators(out, chain, index, NULL, false);
-    hx_buf_putc(out, '\n');
+    hx_buf_puts(out, hx_chain_is_head(chain, index) ? " (head)\n" : "\n");
 }
 
 void hx_print_line(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks) {

@@ -19,7 +19,7 @@ struct hx_marks {
 
 /* "Rev: …", "Parent: …", "Path: …", a blank line, the message, a blank line. */
 void hx_print_verbose(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks);
-/* "REV (head)", the mark at a head only. */
+/* "REV (head)", the mark at a head only, and nothing of branches and merges. */
 void hx_print_short(struct hx_buf *out, const struct hx_chain *chain, size_t index);
 /* "A -> B (head), message" */
 void hx_print_line(struct hx_buf *out, const struct hx_chain *chain, size_t index, const struct hx_marks *marks);

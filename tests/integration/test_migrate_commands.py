@@ -224,7 +224,7 @@ def test_python_is_read_and_not_run(migrate, versions, tmp_path):
         "ddd_merge.py": ('"""merge"""', "revision = 'ddd'", "down_revision = (", "    'bbb',  # left", "    'ccc',", ")",
                          "branch_labels = ('all',)", "depends_on = None"),
     })
-    assert migrate("heads", "--alembic", folder).stdout == "ddd (head) (mergepoint)\n"
+    assert migrate("heads", "--alembic", folder).stdout == "ddd (all) (head)\n"
     assert migrate("verify", "--alembic", folder).returncode == 0
     history = migrate("history", "--alembic", folder).stdout.splitlines()
     assert history[0] == "bbb, ccc -> ddd (all) (head) (mergepoint), merge" and history[-1] == "<base> -> aaa (branchpoint), first"

@@ -21,7 +21,7 @@ struct launch {
 
 /* ---- what children are given ---- */
 
-static char *own_dir(void) {
+char *launch_own_dir(void) {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
     if (n <= 0)
@@ -71,7 +71,7 @@ static char *pack(const struct hx_config *config, const char *format) {
 
 int launch_new(const struct hx_config *config, const char *bin_dir, const char *instance, const char *incarnation,
                const char *format, struct launch **ret) {
-    char *dir = bin_dir ? hx_strdup(bin_dir) : own_dir();
+    char *dir = bin_dir ? hx_strdup(bin_dir) : launch_own_dir();
     if (!dir)
         return -ENOENT;
     struct launch *l = hx_alloc(sizeof(*l));
@@ -104,12 +104,12 @@ struct launch *launch_free(struct launch *l) {
 /* ---- starting ---- */
 
 /* A memfd for each child: a shared one would share its offset. Sealed, so that no child can change what another one reads. */
-static int config_fd(const struct launch *l) {
-    size_t len = strlen(l->packed);
+int launch_config_fd(const char *packed) {
+    size_t len = strlen(packed);
     int fd = memfd_create("heimdex-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    ssize_t n = pwrite(fd, l->packed, len, 0);
+    ssize_t n = pwrite(fd, packed, len, 0);
     if (n != (ssize_t)len || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         int r = n < 0 || n == (ssize_t)len ? -errno : -ENOSPC;
         close(fd);
@@ -123,7 +123,7 @@ int launch_child(const struct launch *l, const char *program, int slot, int evid
     _cleanup_free_ char *path = hx_printf("%s/%s", l->bin_dir, program);
     char slot_text[16];
     snprintf(slot_text, sizeof(slot_text), "%d", slot);
-    _cleanup_close_ int config = config_fd(l);
+    _cleanup_close_ int config = launch_config_fd(l->packed);
     if (config < 0)
         return config;
     const int keep[] = { evidence_fd, channel_fd, config };

@@ -7,6 +7,11 @@
 
 struct launch;
 
+/* Where our own program lies; the caller frees. NULL where that can't be known. */
+char *launch_own_dir(void);
+/* A sealed memfd with a packed configuration. Its number, or -errno. */
+int launch_config_fd(const char *packed);
+
 /* bin_dir NULL: where our own program lies. The configuration is packed now; `auto` of log.format becomes format, because the
  * children's stderr is a pipe to us and tells them nothing. 0 or -errno. */
 int launch_new(const struct hx_config *config, const char *bin_dir, const char *instance, const char *incarnation,

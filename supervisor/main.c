@@ -3,18 +3,29 @@
 #include "common/text.h"
 #include "lib/config/program.h"
 #include "supervisor/guard.h"
+#include "supervisor/migrate.h"
 #include "supervisor/settings.h"
 #include "supervisor/supervisor.h"
 
+enum { OPTION_BIN_DIR, OPTION_MIGRATE };
+
 static const struct hx_option options[] = {
-    { .name = "bin-dir",
-      .argument = "DIR",
-      .help = "where heimdex-worker and the others lie, if not beside this program (for tests)" },
+    [OPTION_BIN_DIR] = { .name = "bin-dir",
+                         .argument = "DIR",
+                         .help = "where heimdex-worker and the others lie, if not beside this program (for tests)" },
+    [OPTION_MIGRATE] = { .name = "migrate",
+                         .help = "first run `heimdex-migrate upgrade head` (where service.environment is local, dev or "
+                                 "test)" },
+};
+
+struct choices {
+    const char *bin_dir;
+    bool migrate;
 };
 
 static const struct hx_program program = {
     .name = "heimdex-supervisor",
-    .synopsis = "[--config FILE]",
+    .synopsis = "[--config FILE] [--migrate]",
     .description =
         "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
         "running jobs finish "
@@ -24,9 +35,11 @@ static const struct hx_program program = {
 };
 
 static int on_option(size_t index, const char *value, void *user) {
-    const char **bin_dir = user;
-    (void)index; /* there is one */
-    *bin_dir = value;
+    struct choices *choices = user;
+    if (index == OPTION_MIGRATE)
+        choices->migrate = true;
+    else
+        choices->bin_dir = value;
     return 0;
 }
 
@@ -38,18 +51,20 @@ static int refuse_words(const struct hx_arguments *arguments) {
 }
 
 int main(int argc, char **argv) {
-    const char *bin_dir = NULL;
+    struct choices choices = { 0 };
     struct hx_arguments arguments;
     struct supervisor *supervisor = NULL;
     if (argc == 2 && hx_streq(argv[1], "--guard"))
         return guard_main(argc, argv);
-    int r = hx_program_start(&program, argc, argv, on_option, &bin_dir, &arguments);
+    int r = hx_program_start(&program, argc, argv, on_option, &choices, &arguments);
     if (r >= 0)
         return r;
     r = refuse_words(&arguments);
+    if (r == 0 && choices.migrate)
+        r = migrate_first(arguments.config, choices.bin_dir);
     if (r == 0) {
         settings_start_log(arguments.config);
-        r = supervisor_new(arguments.config, bin_dir, &supervisor);
+        r = supervisor_new(arguments.config, choices.bin_dir, &supervisor);
     }
     if (r == 0)
         r = supervisor_run(supervisor);

@@ -380,3 +380,34 @@ def test_a_proxy_that_pools_by_session_will_do(migrate, chain, apply, pgbouncer,
     chain("a1", "", "create table t ();")
     done = apply("upgrade", "head", **pgbouncer("session", "ignore_startup_parameters = options", *settings))
     assert len(running(done)) == 1 and migrate.version() == "a1"
+
+
+# --- a terminal -------------------------------------------------------------------------------------------------------
+
+def test_progress_on_a_terminal(migrate, chain):
+    """While a revision runs its time goes along on one line; what is left in the end is how long it took."""
+    chain("a1", "", "create table gate ();")
+    migrate("upgrade", "head", "--chain", chain.directory)
+    chain.piecemeal("b2", "a1", "select 1;\nlock table gate;\nselect 2;")
+    ours, theirs = os.openpty()
+    with migrate.database.connect() as holder, holder.cursor() as cursor:
+        cursor.execute("lock table gate")
+        process = migrate.binaries.popen("heimdex-migrate", "upgrade", "head", "--chain", chain.directory, env=migrate.database.env,
+                                         stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        while b"\r\x1b[K  b2: 1 of 3 statements, " not in shown:
+            shown += os.read(ours, 4096)
+        holder.rollback()
+        while chunk := read_terminal(ours):
+            shown += chunk
+    assert process.wait(30) == 0
+    assert re.search(rb"\r\x1b\[K  done in \d+\.\d\d s\r\n$", shown), shown
+    assert b"  done" not in migrate("downgrade", "-1", "--chain", chain.directory).stderr.encode()
+
+
+def read_terminal(fd):
+    try:
+        return os.read(fd, 4096)
+    except OSError:  # nobody has its other end any more
+        return b""

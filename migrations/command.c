@@ -26,9 +26,10 @@ static const struct hx_command {
     { "heads", "", TELLS, true, hx_command_heads },
     { "show", "REV", TELLS, true, hx_command_show },
     { "stamp", "REV, head or base", BIT(CHAIN) | RUNS | SERVES | BIT(SQL) | BIT(PURGE), true, hx_command_stamp },
-    { "revision", "", BIT(CHAIN) | BIT(MESSAGE) | BIT(REV_ID) | BIT(AUTOGENERATE) | BIT(DESTRUCTIVE) | BIT(JSON), false,
+    { "revision", "",
+      BIT(CHAIN) | BIT(MESSAGE) | BIT(REV_ID) | BIT(AUTOGENERATE) | BIT(AGAINST) | BIT(DESTRUCTIVE) | BIT(JSON), false,
       hx_command_revision },
-    { "check", "", BIT(CHAIN) | SERVES | BIT(JSON) | BIT(VERBOSE), true, hx_command_check },
+    { "check", "", BIT(CHAIN) | SERVES | BIT(AGAINST) | BIT(JSON) | BIT(VERBOSE), true, hx_command_check },
     { "verify", "", TELLS | SERVES | BIT(APPLIED), false, hx_command_verify },
 };
 
@@ -49,6 +50,7 @@ static const char *const option_names[] = {
     [HX_OPT_MAP_STATUS] = "--map-status",
     [HX_OPT_AUTOGENERATE] = "--autogenerate",
     [HX_OPT_DESTRUCTIVE] = "--destructive",
+    [HX_OPT_AGAINST] = "--against",
     [HX_OPT_JSON] = "--json",
     [HX_OPT_VERBOSE] = "--verbose",
 };

@@ -42,6 +42,11 @@ static const struct hx_option options[] = {
                             .help = "take over rows of the status OLD as NEW; may stand several times (upgrade)" },
     [HX_OPT_AUTOGENERATE] = { .name = "autogenerate", .help = "with the statements that remove the drift (revision)" },
     [HX_OPT_DESTRUCTIVE] = { .name = "destructive", .help = "with --autogenerate: also what drops or narrows things" },
+    [HX_OPT_AGAINST] = { .name = "against",
+                         .argument = "DSN|FILE",
+                         .help =
+                             "the schema wanted is this database's, or what this file of SQL makes, not the chain's "
+                             "(check, revision --autogenerate)" },
     [HX_OPT_JSON] = { .name = "json", .letter = 'j', .help = "one JSON document" },
     [HX_OPT_VERBOSE] = { .name = "verbose", .letter = 'v', .help = "more of everything" },
 };
@@ -95,6 +100,7 @@ static int take_option(size_t index, const char *value, void *user) {
     case HX_OPT_MAP_STATUS: return take_mapping(migrate, value);
     case HX_OPT_AUTOGENERATE: migrate->autogenerate = true; break;
     case HX_OPT_DESTRUCTIVE: migrate->destructive = true; break;
+    case HX_OPT_AGAINST: migrate->against = value; break;
     case HX_OPT_JSON: migrate->json = true; break;
     case HX_OPT_VERBOSE: migrate->verbose = true; break;
     case HX_OPTIONS: break;

@@ -25,6 +25,7 @@ enum hx_migrate_option {
     HX_OPT_MAP_STATUS,
     HX_OPT_AUTOGENERATE,
     HX_OPT_DESTRUCTIVE,
+    HX_OPT_AGAINST,
     HX_OPT_JSON,
     HX_OPT_VERBOSE,
     HX_OPTIONS
@@ -33,7 +34,7 @@ enum hx_migrate_option {
 struct hx_migrate {
     const struct hx_config *config;
     unsigned given; /* bit 1 << enum hx_migrate_option: it stood on the command line */
-    const char *chain, *alembic, *services, *only, *message, *rev_id, *range;
+    const char *chain, *alembic, *services, *only, *message, *rev_id, *range, *against;
     int64_t lock_timeout_ms, statement_timeout_ms; /* the second: 0 without end */
     struct hx_buf status_map;                      /* "old=new" pairs with commas between */
     bool verbose, json, sql, purge, indicate_current, applied, autogenerate, destructive;

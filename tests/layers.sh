@@ -17,7 +17,7 @@ may_use() {
     worker) echo common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/ledger lib/http ;;
     scheduler) echo common lib/json lib/config lib/notify lib/channel lib/kafka lib/pg lib/ledger ;;
     producer | ctl) echo common lib/json lib/config lib/kafka lib/pg lib/ledger ;;
-    migrations) echo common lib/json lib/config lib/pg embedded_revisions.h ;;
+    migrations) echo common lib/json lib/config lib/pg embedded_revisions.h catalog_sql.h ;;
     broker) echo common lib/config lib/notify lib/kafka ;;
     api) echo common lib/json lib/config lib/notify lib/kafka lib/pg lib/ledger lib/http ;;
     esac

@@ -5,7 +5,7 @@
 
 /* tests/unit/migrations/test_schema.c compares it with the chain. */
 const char *hx_schema_head(void) {
-    return "8d2f6b0c4e17";
+    return "d94b6e0c83f5";
 }
 
 static bool is_older(const char *found) {

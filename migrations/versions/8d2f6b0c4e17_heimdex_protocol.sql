@@ -1,26 +1,17 @@
 -- revision: 8d2f6b0c4e17
--- down_revision: 3af4686817cc
+-- down_revision: 5c1de7a4b8f0
 -- message: heimdex: the tables of the protocol, events by month, heimdex_submit
 
 -- upgrade
--- Deployed databases name the enum differently, or left the events' columns varchar: one name, one type from here on.
-do $$
-declare
-    wanted constant text := 'job_status';
-    named text := (select t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
-                    where a.attrelid = 'job'::regclass and a.attname = 'status');
-begin
-    if named <> wanted then
-        execute format('alter type %I rename to %I', named, wanted);
-    end if;
-end
-$$;
+-- Everything here is a change of the catalog: nobody waits for rows to be read or written.
+select set_config('client_min_messages', 'warning', true);
+select heimdex_lock('job', 'job_event');
 
 -- --- job -----------------------------------------------------------------------------------------------------------
 -- status is in no index: its two updates a job stay HOT. Lists by status go by `waiting`, `claim`, the primary key
 -- (UUIDv7: its order is time's) and job_troubled; counts by job_count.
-drop index idx_job_org_status;
-drop index idx_job_type_status;
+drop index if exists idx_job_org_status;
+drop index if exists idx_job_type_status;
 alter table job
     add column payload jsonb not null default '{}',
     add column fence integer not null default 0,
@@ -41,8 +32,6 @@ begin
 exception when feature_not_supported then null;
 end
 $$;
--- Every job that ever had an error or was cancelled, and no other: the predicate never changes on the hot path.
-create index job_troubled on job (last_error_code, id) where last_error_code is not null;
 
 -- --- job_event -----------------------------------------------------------------------------------------------------
 alter table job_event rename to job_event_before;
@@ -50,8 +39,7 @@ alter table job_event_before drop constraint job_event_job_id_fkey;
 alter table job_event_before drop constraint job_event_pkey;
 drop index idx_job_event_job_ts;
 drop index idx_job_event_ts;
-alter table job_event_before alter column prev_status type job_status using prev_status::text::job_status;
-alter table job_event_before alter column next_status type job_status using next_status::text::job_status;
+alter table job_event_before add constraint job_event_before_pkey primary key using index job_event_before_key;
 
 create table job_event (
     id          uuid not null default gen_random_uuid(),
@@ -92,17 +80,27 @@ end
 $$;
 revoke all on function heimdex_upkeep_partitions() from public;
 
+-- The old table becomes the first partition as it is. Events that are still varchar stay so, or they would have to be copied: then
+-- the partitioned table is of that type too, which takes the same statements; `check` reads it from the comment.
 do $$
 declare
-    bound timestamptz := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + interval '1 month';
+    bound timestamptz := (select substring(pg_get_constraintdef(oid) from '''([^'']+)''')::timestamptz from pg_constraint
+                           where conrelid = 'job_event_before'::regclass and conname = 'job_event_before_bound');
+    named record;
 begin
-    if exists (select from job_event_before) then
-        bound := greatest(bound, (select date_trunc('month', max(ts) at time zone 'UTC') at time zone 'UTC' + interval '1 month'
-                                    from job_event_before));
-        execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
-    else
+    if not exists (select from job_event_before) then
         drop table job_event_before;
+        return;
     end if;
+    for named in
+        select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_attribute a
+         where a.attrelid = 'job_event_before'::regclass and a.attname in ('prev_status', 'next_status') and a.atttypid <> 'job_status'::regtype
+    loop
+        execute format('alter table job_event alter column %I type %s using null', named.attname, named.type);
+        execute format('comment on column job_event.%I is %L', named.attname, 'as the predecessor left it (check: job_status)');
+    end loop;
+    execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
+    alter table job_event_before drop constraint job_event_before_bound;
 end
 $$;
 select heimdex_upkeep_partitions();
@@ -208,7 +206,6 @@ create table job_count (
     count  bigint not null,
     primary key (org_id, type, status)
 ) with (fillfactor = 50);
-insert into job_count select org_id, type, status, count(*) from job group by 1, 2, 3;
 
 create table sweep (
     only_row boolean primary key default true check (only_row),
@@ -227,9 +224,24 @@ create table quarantine (
     unique (topic, partition, "offset", created_at)
 );
 
--- What was queued or failed before this revision has no place in the order of fresh ids.
-insert into waiting (job_id, type, queue, priority, due, reason)
-select id, type, 'default', priority, now(), 'migrated' from job where status in ('queued', 'failed');
+-- Until the next revision has counted and listed what is there, changes made by the predecessor's workers are told by this trigger.
+create function heimdex_predecessor() returns trigger language plpgsql security definer set search_path from current as $$
+begin
+    if tg_op <> 'INSERT' then
+        insert into delta values (old.org_id, old.type, old.status, -1);
+        delete from waiting where job_id = old.id;
+    end if;
+    if tg_op <> 'DELETE' then
+        insert into delta values (new.org_id, new.type, new.status, 1);
+        insert into waiting (job_id, type, queue, priority, due, reason)
+        select new.id, new.type, 'default', new.priority, clock_timestamp(), 'migrated' where new.status in ('queued', 'failed');
+    else
+        delete from job_event where job_id = old.id; -- the foreign key did it
+    end if;
+    return null;
+end
+$$;
+create trigger heimdex_predecessor after insert or update of status or delete on job for each row execute function heimdex_predecessor();
 
 -- --- functions -----------------------------------------------------------------------------------------------------
 -- The smallest UUIDv7 of a moment.
@@ -375,32 +387,35 @@ begin
     end if;
 end
 $$;
+drop trigger heimdex_predecessor on job;
+drop function heimdex_predecessor;
 drop function heimdex_submit;
 drop function heimdex_event_json, heimdex_job_json, heimdex_time;
 drop function heimdex_uuid_v7;
 drop function heimdex_uuid_floor;
 drop table quarantine, sweep, job_count, delta, signal, permit, outbox, waiting, claim, worker, job_type;
 
-create table job_event_after (
-    id          uuid primary key,
-    job_id      uuid not null,
-    ts          timestamptz not null default now(),
-    prev_status job_status,
-    next_status job_status not null,
-    detail_json jsonb
-);
--- Events without a job can't be kept below a foreign key.
+-- Of the type that the statuses have here. Events without a job can't be kept below a foreign key.
+create table job_event_after (like job_event);
 insert into job_event_after
-select e.id, e.job_id, e.ts, e.prev_status, e.next_status, e.detail_json from job_event e join job j on j.id = e.job_id;
+select e.* from job_event e where exists (select from job j where j.id = e.job_id);
 drop table job_event;
 drop function heimdex_upkeep_partitions;
 alter table job_event_after rename to job_event;
-alter table job_event rename constraint job_event_after_pkey to job_event_pkey;
-alter table job_event add constraint job_event_job_id_fkey foreign key (job_id) references job (id) on delete cascade;
+alter table job_event alter column id drop default, alter column ts set default now(), add constraint job_event_pkey primary key (id),
+    add constraint job_event_job_id_fkey foreign key (job_id) references job (id) on delete cascade;
 create index idx_job_event_job_ts on job_event (job_id, ts desc);
 create index idx_job_event_ts on job_event (ts desc);
+create unique index job_event_before_key on job_event (job_id, ts, id);
+create index job_event_before_ts on job_event using brin (ts) with (autosummarize = on);
+do $$
+begin
+    execute format('alter table job_event add constraint job_event_before_bound check (ts < %L)',
+                   greatest((date_trunc('month', (now() + interval '7 days') at time zone 'UTC') + interval '1 month') at time zone 'UTC',
+                            (select date_trunc('month', max(ts) at time zone 'UTC') + interval '1 month' from job_event) at time zone 'UTC'));
+end
+$$;
 
-drop index job_troubled;
 alter table job reset (fillfactor, autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold,
     autovacuum_analyze_scale_factor, autovacuum_vacuum_cost_delay);
 alter table job

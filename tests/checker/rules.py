@@ -10,8 +10,8 @@ create temp table transition on commit drop as
 select job_id, id, ts, prev, next, detail, writer, n, before, before_ts, last, claims, anchor,
        first_value(detail ->> 'attempt') over (partition by job_id, claims order by n) as claim_attempt,
        first_value(detail ->> 'worker') over (partition by job_id, claims order by n) as claim_worker
-  from (select job_id, id, ts, prev_status as prev, next_status as next, detail_json as detail, xmin as writer,
-               row_number() over w as n, lag(next_status) over w as before, lag(ts) over w as before_ts,
+  from (select job_id, id, ts, prev_status::text::job_status as prev, next_status::text::job_status as next, detail_json as detail, xmin as writer,
+               row_number() over w as n, lag(next_status::text::job_status) over w as before, lag(ts) over w as before_ts,
                lead(ts) over w is null as last,
                count(*) filter (where prev_status = 'queued' and next_status = 'running') over w as claims,
                ts = max(ts) filter (where prev_status is distinct from next_status

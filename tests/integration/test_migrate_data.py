@@ -1,0 +1,301 @@
+"""Rows of the predecessor on their way to the ledger and back, and large tables that nobody has to wait for."""
+import json
+import signal
+import uuid
+
+import pytest
+
+from checker.check import check_database
+from support.old_ledger import ORG, OldLedger, OldWorker, make_jobs
+from support.wait import until
+from test_migrate import Migrate
+
+EVENTS_READY, PROTOCOL, FILLED, CARRIED = "5c1de7a4b8f0", "8d2f6b0c4e17", "a7e3905fd21c", "d94b6e0c83f5"
+MAPPED = {"pending": "queued", "processing": "running", "completed": "succeeded", "failed": "failed"}
+# Tables of a hundred rows are large ones.
+LARGE = {"PGOPTIONS": "-c heimdex.small_table=100"}
+
+
+@pytest.fixture
+def migrate(binaries, database):
+    return Migrate(binaries, database)
+
+
+def some_jobs():
+    """Each status with and without everything that a row can have."""
+    rows = []
+    for status in MAPPED:
+        rows += [(status, None, None, None, None), (status, "extracting", 0, '{"pages": [1, 2.50], "text": "\\u00e4"}', "it broke: \"badly\"\n"),
+                 (status, "indexing", 100, "null", ""), (status, None, 7, "[]", None)]
+    return [(str(uuid.uuid4()), *row) for row in rows]
+
+
+def old_rows(database, columns="*"):
+    return database.sql(f"select {columns} from jobs order by id")
+
+
+def violations(database):
+    """Of the invariants, but those that count starts: the predecessor's events tell of starts that its rows don't count."""
+    connection = database.connect()
+    found = [problem for problem in check_database(connection, same_transaction=False) if not problem.startswith(("I3 ", "I5 "))]
+    connection.close()
+    return found
+
+
+# --- the old table jobs ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("start", ["001 sets it aside", "beside the ledger"])
+def test_each_row_is_carried_over_as_the_mapping_says(migrate, database, start):
+    if start == "beside the ledger":
+        migrate("upgrade", "3af4686817cc")
+    make_jobs(database, some_jobs())
+    before = old_rows(database)
+    done = migrate("upgrade", "head")
+    assert f"jobs: {len(before)} rows carried over" in done.stderr
+    assert not {"jobs", "jobs_before_ledger"} & set(migrate.tables())
+    for id, status, stage, progress, result, error, created_at, updated_at in before:
+        job, = database.sql("select org_id::text, type, status::text, attempt, priority, created_at, updated_at, last_error_code, "
+                            "last_error_message, started_at, finished_at, idempotency_key, requested_by from job where id = %s", id)
+        assert job == (ORG, "mock_process", MAPPED[status], 0, 0, created_at, updated_at, None if error is None else "legacy", error,
+                       None, None, None, None)
+        events = database.sql("select prev_status::text, next_status::text, detail_json, ts from job_event where job_id = %s order by ts, id", id)
+        assert [prev for prev, *_ in events] == [None, *(following for _, following, *_ in events[:-1])]
+        last = events[-1]
+        assert last[1] == MAPPED[status] and last[3] == updated_at
+        assert (last[2].get("stage"), last[2].get("progress")) == (stage, progress)
+        assert database.one("select detail_json ? 'result' from job_event where job_id = %s order by ts desc limit 1", id) \
+            == database.one("select %s::jsonb is not null", None if result is None and stage is None else json.dumps(result))
+        assert last[2].get("result") == result
+    assert violations(database) == []
+
+
+def test_carried_jobs_are_listed_and_counted(migrate, database):
+    make_jobs(database, some_jobs())
+    migrate("upgrade", "head")
+    counts = database.sql("select status::text, sum(count) from (select * from job_count union all select * from delta) as c group by 1 order by 1")
+    assert counts == [("failed", 4), ("queued", 4), ("running", 4), ("succeeded", 4)]
+    assert database.one("select count(*) from waiting where reason = 'migrated'") == 8
+    # What ran is held by a worker that shows no sign of life, so that the first scheduler takes it back.
+    assert database.sql("select cardinality(c.ids), w.dead from claim c join worker w on w.id = c.worker") == [(4, False)]
+
+
+def test_an_unknown_status_stops_the_upgrade(migrate, database):
+    make_jobs(database, [(str(uuid.uuid4()), "pending", None, None, None, None), (str(uuid.uuid4()), "DONE", None, None, None, None),
+                         (str(uuid.uuid4()), None, None, None, None, None)])
+    before = old_rows(database)
+    migrate("upgrade", FILLED)
+    done = migrate("upgrade", "head", fails=1)
+    assert "'DONE' (1)" in done.stderr and "NULL (1)" in done.stderr and "--map-status OLD=NEW" in done.stderr
+    assert migrate.version() == FILLED and database.one("select count(*) from job") == 0
+    database.sql("update jobs_before_ledger set status = 'failed' where status is null")
+    done = migrate("upgrade", "head", "--map-status", "DONE=completed")
+    assert 'jobs.status: "DONE" became "succeeded" in 1 rows' in done.stderr
+    assert database.sql("select status::text from job order by 1") == [("failed",), ("queued",), ("succeeded",)]
+    migrate("downgrade", "-1")
+    assert [row[1] for row in old_rows(database)] == [row[1] or "failed" for row in before]
+
+
+def test_a_status_is_mapped_to_a_status_only(migrate, database):
+    make_jobs(database, [(str(uuid.uuid4()), "DONE", None, None, None, None)])
+    assert "nonsense is no status" in migrate("upgrade", "head", "--map-status", "DONE=nonsense", fails=1).stderr
+
+
+@pytest.mark.parametrize("target", [FILLED, "3af4686817cc", "base"])
+def test_the_way_down_restores_jobs_row_by_row(migrate, database, target):
+    make_jobs(database, some_jobs())
+    database.sql("create index jobs_by_status on jobs (status)")
+    database.sql("alter table jobs add column path text, add column seen timestamp, alter column stage set default 'new'")
+    database.sql("update jobs set path = status || E'\\t/x', seen = '2024-02-29 12:00:00.000001' where progress = 7")
+    before, shape = old_rows(database), migrate.dump()
+    migrate("upgrade", "head")
+    assert f"jobs: {len(before)} rows are back" in migrate("downgrade", target).stderr
+    assert old_rows(database) == before
+    if target == "base":
+        assert [line for line in migrate.dump() if "alembic_version" not in line and "heimdex_migration" not in line and "jobs" in line] \
+            == [line for line in shape if "jobs" in line]
+    migrate("upgrade", "head")
+    assert "jobs" not in migrate.tables()
+    assert database.one("select count(*) from job") == len(before)
+    assert violations(database) == []
+
+
+def test_a_job_that_went_on_is_restored_as_it_is_now(migrate, database):
+    rows = some_jobs()
+    make_jobs(database, rows)
+    migrate("upgrade", "head")
+    id = rows[0][0]
+    database.sql("with gone as (delete from waiting where job_id = %s) update job set status = 'dead_letter', updated_at = '2025-01-01+00', "
+                 "last_error_code = 'X', last_error_message = 'gone' where id = %s", id, id)
+    database.sql("""insert into job_event (job_id, ts, prev_status, next_status, detail_json)
+                    values (%s, '2025-01-01+00', 'queued', 'dead_letter', '{"stage": "late", "progress": 3}')""", id)
+    migrate("downgrade", "-1")
+    assert database.sql("select status, stage, progress, error, extract(year from updated_at)::int from jobs where id = %s", id) \
+        == [("failed", "late", 3, "gone", 2025)]
+
+
+def test_jobs_made_since_are_kept_beside(migrate, database):
+    make_jobs(database, some_jobs())
+    migrate("upgrade", "head")
+    made = database.one("""select heimdex_submit('thumbnail', '{"n": 1}')""")
+    done = migrate("downgrade", "base")
+    assert "jobs_made_since: keeps 1 jobs" in done.stderr
+    assert database.sql("select id, job -> 'payload', jsonb_array_length(events) from jobs_made_since") == [(made, {"n": 1}, 1)]
+    migrate("upgrade", "head")
+    assert "jobs_made_since" not in migrate.tables()
+    assert database.sql("select type, status::text, payload from job where id = %s", made) == [("thumbnail", "queued", {"n": 1})]
+    assert violations(database) == []
+
+
+def test_jobs_stay_when_the_counts_disagree(migrate, database):
+    make_jobs(database, some_jobs())
+    before = old_rows(database)
+    migrate("upgrade", FILLED)
+    database.sql("create function lose() returns trigger language plpgsql as 'begin return null; end'")
+    database.sql("create trigger lose before insert on job for each row when (new.status = 'failed') execute function lose()")
+    assert "16 rows, 12 of them were carried over: nothing was changed" in migrate("upgrade", "head", fails=1).stderr
+    database.sql("alter table jobs_before_ledger rename to jobs")
+    assert old_rows(database) == before
+    assert database.one("select count(*) from job") == 0
+
+
+# --- databases that Alembic made ------------------------------------------------------------------------------------
+
+VARIANTS = {
+    "001": {"revision": "001_job_ledger_init"},
+    "3af4": {},
+    "3af4, another name": {"enum": "jobstatus"},
+    "3af4, varchar events": {"events": "varchar"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_events_become_the_first_partition_without_being_copied(migrate, database, variant):
+    old = OldLedger(database, jobs=1000, **VARIANTS[variant])
+    file, events = old.file_of("job_event"), database.one("select count(*) from job_event")
+    done = migrate("upgrade", "head", **LARGE)
+    assert old.file_of("job_event_before") == file
+    assert database.one("select inhparent::regclass::text from pg_inherits where inhrelid = 'job_event_before'::regclass") == "job_event"
+    assert database.one("select count(*) from job_event") == events
+    assert ("its statuses stay varchar" in done.stderr) == (variant == "001")
+    assert database.one("select count(*) from pg_index where not indisvalid") == 0
+    assert database.one("select count(*) from pg_constraint where not convalidated") == 0
+    assert migrate("check").stdout == ""
+    assert violations(database) == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_job_of_the_ledger_has_its_place(migrate, database, variant):
+    OldLedger(database, jobs=1000, **VARIANTS[variant])
+    migrate("upgrade", "head", **LARGE)
+    assert database.one("select count(*) from waiting") == 20
+    assert database.one("select sum(cardinality(ids)) from claim") == 10
+    assert dict(database.sql("select status::text, count from job_count")) == {
+        "queued": 10, "running": 10, "succeeded": 950, "failed": 10, "canceled": 10, "dead_letter": 10}
+    assert database.one("select count(*) from job where status in ('canceled', 'dead_letter') and last_error_code is null") == 0
+
+
+def test_fewer_events_take_the_type(migrate, database):
+    OldLedger(database, revision="001_job_ledger_init", jobs=50)
+    migrate("upgrade", "head")
+    assert database.one("select format_type(atttypid, null) from pg_attribute where attrelid = 'job_event'::regclass and attname = 'next_status'") \
+        == "job_status"
+    assert violations(database) == []
+
+
+def test_normalised_statuses_are_told(migrate, database):
+    OldLedger(database, revision="001_job_ledger_init", jobs=10)
+    database.sql("alter table job drop constraint ck_job_status")
+    database.sql("update job set status = 'Completed' where status = 'succeeded'")
+    database.sql("update job_event set next_status = 'cancelled' where next_status = 'succeeded'")
+    done = migrate("upgrade", "3af4686817cc")
+    assert 'job.status: "Completed" became "succeeded" in 6 rows' in done.stderr
+    assert 'job_event.next_status: "cancelled" became "canceled" in 6 rows' in done.stderr
+
+
+def test_a_status_that_is_none_stops_the_hardening(migrate, database):
+    OldLedger(database, revision="001_job_ledger_init", jobs=10)
+    database.sql("update job_event set prev_status = 'lost' where prev_status = 'running'")
+    done = migrate("upgrade", "head", fails=1)
+    assert "job_event.prev_status 'lost'" in done.stderr and "--map-status OLD=NEW" in done.stderr
+    assert migrate.version() == "001_job_ledger_init"
+    migrate("upgrade", "head", "--map-status", "lost=running")
+    assert violations(database) == []
+
+
+@pytest.mark.parametrize("variant", ["001", "3af4"])
+def test_the_predecessors_workers_go_on(migrate, database, variant):
+    """Through every revision: none of their statements fails or waits a second for a lock."""
+    OldLedger(database, jobs=1000, **VARIANTS[variant])
+    with OldWorker(database) as one, OldWorker(database) as other:
+        until(lambda: len(one.finished) > 20 and len(other.finished) > 20)
+        migrate("upgrade", "head", **LARGE)
+        before = len(one.finished), len(other.finished)
+        until(lambda: len(one.finished) > before[0] and len(other.finished) > before[1])
+    assert (one.error, other.error) == (None, None)
+
+
+def test_what_the_predecessors_workers_do_meanwhile_is_counted_and_listed(migrate, database):
+    OldLedger(database, jobs=1000)
+    with OldWorker(database) as one, OldWorker(database) as other:
+        until(lambda: one.left and other.left)
+        migrate("upgrade", PROTOCOL, **LARGE)
+        before = len(one.left), len(other.left)
+        until(lambda: len(one.left) > before[0] and len(other.left) > before[1])
+    assert (one.error, other.error) == (None, None)
+    migrate("upgrade", "head", **LARGE)
+    jobs = one.finished + other.finished
+    assert database.one("select count(*) from job where id = any (%s::uuid[])", jobs) == len(jobs)
+    assert {id for id, in database.sql("select job_id::text from waiting")} > set(one.left + other.left)
+    assert violations(database) == []
+
+
+# --- interrupted ------------------------------------------------------------------------------------------------------
+
+INTERRUPTED = {
+    "the unique index": (EVENTS_READY, "lock table job_event in row exclusive mode", "%job_event_before_key%"),
+    "the bound": (EVENTS_READY, "lock table job_event in access share mode", "%job_event_before_bound%"),
+    "attaching": (PROTOCOL, "lock table job_event in access share mode", "%heimdex_lock%"),
+    "filling": (FILLED, "select from job where status = 'queued' for update", "%insert into waiting%"),
+    "adopting": (FILLED, "lock table job in access share mode", "%stand_in%"),
+    "carrying over": (CARRIED, "lock table jobs in access share mode", "%jobs_before_ledger%"),
+}
+
+
+@pytest.mark.parametrize("step", INTERRUPTED)
+def test_resumable_at(migrate, database, step):
+    """Killed where it waits for somebody else's lock; what is there then is taken on from."""
+    revision, lock, query = INTERRUPTED[step]
+    old = OldLedger(database, jobs=1000)
+    make_jobs(database, some_jobs())
+    file = old.file_of("job_event")
+    at = "select pid from pg_stat_activity where datname = current_database() and application_name = 'heimdex-migrate' and query like %s"
+    chain = [row["revision"] for row in reversed(json.loads(migrate("history", "--json").stdout))]
+    migrate("upgrade", chain[chain.index(revision) - 1], **LARGE)
+    with database.connect() as holder, holder.cursor() as cursor:
+        cursor.execute(lock)
+        process = migrate.binaries.popen("heimdex-migrate", "upgrade", "head", env={**database.env, **LARGE})
+        until(lambda: database.sql(at + " and wait_event_type in ('Lock', 'Timeout')", query))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        holder.rollback()
+    until(lambda: not database.sql(at, query))
+    migrate("upgrade", "head", **LARGE)
+    assert old.file_of("job_event_before") == file
+    assert database.one("select count(*) from job") == 1016
+    assert database.one("select count(*) from pg_index where not indisvalid") == 0
+    assert migrate("check").stdout == ""
+    assert violations(database) == []
+
+
+@pytest.mark.parametrize("revision", ["3af4686817cc", EVENTS_READY, PROTOCOL, FILLED, CARRIED])
+@pytest.mark.parametrize("filled", ["empty", "filled"])
+def test_up_down_up_equals_up(migrate, database, revision, filled):
+    if filled == "filled":
+        OldLedger(database, revision="001_job_ledger_init", jobs=100)
+        make_jobs(database, some_jobs())
+    migrate("upgrade", revision)
+    before, jobs = migrate.dump(), database.sql("select * from job order by id")
+    migrate("downgrade", "-1")
+    migrate("upgrade", "+1")
+    assert migrate.dump() == before
+    assert [row[0] for row in database.sql("select * from job order by id")] == [row[0] for row in jobs]

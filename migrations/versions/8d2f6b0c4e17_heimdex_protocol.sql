@@ -3,107 +3,7 @@
 -- message: heimdex: the tables of the protocol, events by month, heimdex_submit
 
 -- upgrade
--- Everything here is a change of the catalog: nobody waits for rows to be read or written.
 select set_config('client_min_messages', 'warning', true);
-select heimdex_lock('job', 'job_event');
-
--- --- job -----------------------------------------------------------------------------------------------------------
--- status is in no index: its two updates a job stay HOT. Lists by status go by `waiting`, `claim`, the primary key
--- (UUIDv7: its order is time's) and job_troubled; counts by job_count.
-drop index if exists idx_job_org_status;
-drop index if exists idx_job_type_status;
-alter table job
-    add column payload jsonb not null default '{}',
-    add column fence integer not null default 0,
-    add column max_attempts integer,
-    add column crash_count integer not null default 0,
-    add column timeout_ms bigint,
-    add column run_at timestamptz,
-    add column worker integer,
-    add column traceparent varchar(55);
-comment on column job.fence is 'raised by every claim; writes of an older fence are refused';
-comment on column job.max_attempts is 'null until the first claim sets the handler''s';
-alter table job set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
-    autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
--- A server built without lz4 keeps its own default.
-do $$
-begin
-    alter table job alter column payload set compression lz4;
-exception when feature_not_supported then null;
-end
-$$;
-
--- --- job_event -----------------------------------------------------------------------------------------------------
-alter table job_event rename to job_event_before;
-alter table job_event_before drop constraint job_event_job_id_fkey;
-alter table job_event_before drop constraint job_event_pkey;
-drop index idx_job_event_job_ts;
-drop index idx_job_event_ts;
-alter table job_event_before add constraint job_event_before_pkey primary key using index job_event_before_key;
-
-create table job_event (
-    id          uuid not null default gen_random_uuid(),
-    job_id      uuid not null,
-    ts          timestamptz not null default clock_timestamp(),
-    prev_status job_status,
-    next_status job_status not null,
-    detail_json jsonb,
-    primary key (job_id, ts, id)
-) partition by range (ts);
-create index idx_job_event_ts on job_event using brin (ts) with (autosummarize = on);
-create table job_event_default partition of job_event default;
-
--- Makes the partitions of this month and the next three. The owner's, so that the runtime role needs no DDL rights.
-create function heimdex_upkeep_partitions() returns integer
-    language plpgsql security definer set search_path from current as $$
-declare
-    month timestamptz;
-    name text;
-    made integer := 0;
-begin
-    perform pg_advisory_xact_lock(hashtext('heimdex_upkeep_partitions'));
-    for i in 0..3 loop
-        month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
-        name := 'job_event_' || to_char(month at time zone 'UTC', 'YYYY_MM');
-        continue when to_regclass(name) is not null;
-        begin
-            execute format('create table %I partition of job_event for values from (%L) to (%L)', name, month,
-                           month + interval '1 month');
-        exception
-            when invalid_object_definition then continue; -- the first partition, made from the old table, covers it
-            when check_violation then continue;           -- the default partition has events of it already and keeps them
-        end;
-        made := made + 1;
-    end loop;
-    return made;
-end
-$$;
-revoke all on function heimdex_upkeep_partitions() from public;
-
--- The old table becomes the first partition as it is. Events that are still varchar stay so, or they would have to be copied: then
--- the partitioned table is of that type too, which takes the same statements; `check` reads it from the comment.
-do $$
-declare
-    bound timestamptz := (select substring(pg_get_constraintdef(oid) from '''([^'']+)''')::timestamptz from pg_constraint
-                           where conrelid = 'job_event_before'::regclass and conname = 'job_event_before_bound');
-    named record;
-begin
-    if not exists (select from job_event_before) then
-        drop table job_event_before;
-        return;
-    end if;
-    for named in
-        select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_attribute a
-         where a.attrelid = 'job_event_before'::regclass and a.attname in ('prev_status', 'next_status') and a.atttypid <> 'job_status'::regtype
-    loop
-        execute format('alter table job_event alter column %I type %s using null', named.attname, named.type);
-        execute format('comment on column job_event.%I is %L', named.attname, 'as the predecessor left it (check: job_status)');
-    end loop;
-    execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
-    alter table job_event_before drop constraint job_event_before_bound;
-end
-$$;
-select heimdex_upkeep_partitions();
 
 -- --- the protocol --------------------------------------------------------------------------------------------------
 create table job_type (
@@ -241,8 +141,6 @@ begin
     return null;
 end
 $$;
-create trigger heimdex_predecessor after insert or update of status or delete on job for each row execute function heimdex_predecessor();
-
 -- --- functions -----------------------------------------------------------------------------------------------------
 -- The smallest UUIDv7 of a moment.
 create function heimdex_uuid_floor(moment timestamptz) returns uuid language sql immutable strict parallel safe
@@ -256,18 +154,6 @@ create function heimdex_uuid_v7() returns uuid language sql volatile parallel sa
 -- Rows as JSON objects with the table's column names, for programs: times in UTC, always with microseconds.
 create function heimdex_time(moment timestamptz) returns text language sql stable strict parallel safe
     return to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-
-create function heimdex_job_json(j job) returns json language sql stable parallel safe
-    return (select to_json(r) from (
-        select j.id, j.org_id, j.type, j.status, j.attempt, j.priority, j.idempotency_key, j.requested_by,
-               heimdex_time(j.created_at) as created_at, heimdex_time(j.updated_at) as updated_at,
-               heimdex_time(j.started_at) as started_at, heimdex_time(j.finished_at) as finished_at,
-               j.last_error_code, j.last_error_message, j.payload, j.fence, j.max_attempts, j.crash_count, j.timeout_ms,
-               heimdex_time(j.run_at) as run_at, j.worker, j.traceparent) as r);
-
-create function heimdex_event_json(e job_event) returns json language sql stable parallel safe
-    return (select to_json(r) from (
-        select e.id, e.job_id, heimdex_time(e.ts) as ts, e.prev_status, e.next_status, e.detail_json) as r);
 
 insert into sweep (position) values (heimdex_uuid_floor(now() - interval '2 min')); -- slower clocks' ids come in behind now
 
@@ -350,6 +236,123 @@ begin
 exception when duplicate_object then null; -- another database of this server is being migrated at the same time
 end
 $$;
+
+-- --- job and job_event ---------------------------------------------------------------------------------------------
+-- From here on nobody else gets at the two tables, so it comes last, and is a change of the catalog only: no row is read or written.
+select heimdex_lock('job', 'job_event');
+
+-- --- job -----------------------------------------------------------------------------------------------------------
+-- status is in no index: its two updates a job stay HOT. Lists by status go by `waiting`, `claim`, the primary key
+-- (UUIDv7: its order is time's) and job_troubled; counts by job_count.
+drop index if exists idx_job_org_status;
+drop index if exists idx_job_type_status;
+alter table job
+    add column payload jsonb not null default '{}',
+    add column fence integer not null default 0,
+    add column max_attempts integer,
+    add column crash_count integer not null default 0,
+    add column timeout_ms bigint,
+    add column run_at timestamptz,
+    add column worker integer,
+    add column traceparent varchar(55);
+comment on column job.fence is 'raised by every claim; writes of an older fence are refused';
+comment on column job.max_attempts is 'null until the first claim sets the handler''s';
+alter table job set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+-- A server built without lz4 keeps its own default.
+do $$
+begin
+    alter table job alter column payload set compression lz4;
+exception when feature_not_supported then null;
+end
+$$;
+
+-- --- job_event -----------------------------------------------------------------------------------------------------
+alter table job_event rename to job_event_before;
+alter table job_event_before drop constraint job_event_job_id_fkey;
+alter table job_event_before drop constraint job_event_pkey;
+drop index idx_job_event_job_ts;
+drop index idx_job_event_ts;
+alter table job_event_before add constraint job_event_before_pkey primary key using index job_event_before_key;
+
+create table job_event (
+    id          uuid not null default gen_random_uuid(),
+    job_id      uuid not null,
+    ts          timestamptz not null default clock_timestamp(),
+    prev_status job_status,
+    next_status job_status not null,
+    detail_json jsonb,
+    primary key (job_id, ts, id)
+) partition by range (ts);
+create index idx_job_event_ts on job_event using brin (ts) with (autosummarize = on);
+create table job_event_default partition of job_event default;
+
+-- Makes the partitions of this month and the next three. The owner's, so that the runtime role needs no DDL rights.
+create function heimdex_upkeep_partitions() returns integer
+    language plpgsql security definer set search_path from current as $$
+declare
+    month timestamptz;
+    name text;
+    made integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('heimdex_upkeep_partitions'));
+    for i in 0..3 loop
+        month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
+        name := 'job_event_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+        continue when to_regclass(name) is not null;
+        begin
+            execute format('create table %I partition of job_event for values from (%L) to (%L)', name, month,
+                           month + interval '1 month');
+        exception
+            when invalid_object_definition then continue; -- the first partition, made from the old table, covers it
+            when check_violation then continue;           -- the default partition has events of it already and keeps them
+        end;
+        made := made + 1;
+    end loop;
+    return made;
+end
+$$;
+revoke all on function heimdex_upkeep_partitions() from public;
+
+-- The old table becomes the first partition as it is. Events that are still varchar stay so, or they would have to be copied: then
+-- the partitioned table is of that type too, which takes the same statements; `check` reads it from the comment.
+do $$
+declare
+    bound timestamptz := (select substring(pg_get_constraintdef(oid) from '''([^'']+)''')::timestamptz from pg_constraint
+                           where conrelid = 'job_event_before'::regclass and conname = 'job_event_before_bound');
+    named record;
+begin
+    if not exists (select from job_event_before) then
+        drop table job_event_before;
+        return;
+    end if;
+    for named in
+        select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_attribute a
+         where a.attrelid = 'job_event_before'::regclass and a.attname in ('prev_status', 'next_status') and a.atttypid <> 'job_status'::regtype
+    loop
+        execute format('alter table job_event alter column %I type %s using null', named.attname, named.type);
+        execute format('comment on column job_event.%I is %L', named.attname, 'as the predecessor left it (check: job_status)');
+    end loop;
+    execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
+    alter table job_event_before drop constraint job_event_before_bound;
+end
+$$;
+select heimdex_upkeep_partitions();
+
+create trigger heimdex_predecessor after insert or update of status or delete on job for each row execute function heimdex_predecessor();
+
+create function heimdex_job_json(j job) returns json language sql stable parallel safe
+    return (select to_json(r) from (
+        select j.id, j.org_id, j.type, j.status, j.attempt, j.priority, j.idempotency_key, j.requested_by,
+               heimdex_time(j.created_at) as created_at, heimdex_time(j.updated_at) as updated_at,
+               heimdex_time(j.started_at) as started_at, heimdex_time(j.finished_at) as finished_at,
+               j.last_error_code, j.last_error_message, j.payload, j.fence, j.max_attempts, j.crash_count, j.timeout_ms,
+               heimdex_time(j.run_at) as run_at, j.worker, j.traceparent) as r);
+
+create function heimdex_event_json(e job_event) returns json language sql stable parallel safe
+    return (select to_json(r) from (
+        select e.id, e.job_id, heimdex_time(e.ts) as ts, e.prev_status, e.next_status, e.detail_json) as r);
+
 do $$
 begin
     if to_regrole('heimdex_runtime') is null or to_regrole('heimdex_api') is null then

@@ -5,17 +5,16 @@ import signal
 
 import pytest
 
+from support.migrations import Migrate
 from support.wait import until
-from test_migrate import Migrate
 
 VERSIONS = pathlib.Path(__file__).resolve().parents[2] / "migrations" / "versions"
 SCRATCH = "select count(*) from pg_database where datname like 'heimdex\\_scratch\\_%'"
 
 
-@pytest.fixture
-def migrate(binaries, database):
-    made = Migrate(binaries, database)
-    yield made
+@pytest.fixture(autouse=True)
+def no_scratch_database_stays(database):
+    yield
     assert database.one(SCRATCH) == 0  # whatever happened
 
 
@@ -23,20 +22,6 @@ def migrate(binaries, database):
 def head(migrate):
     migrate("upgrade", "head")
     return migrate
-
-
-@pytest.fixture
-def chain(tmp_path):
-    """Writes revisions into a directory of the test's own: chain(id, parent, upgrade) adds one."""
-    directory = tmp_path / "chain"
-    directory.mkdir()
-
-    def add(revision, parent, upgrade=""):
-        (directory / f"{revision}.sql").write_text(f"-- revision: {revision}\n-- down_revision: {parent}\n-- message: {revision}\n\n"
-                                                   f"-- upgrade\n{upgrade}\n-- downgrade\n")
-
-    add.directory = str(directory)
-    return add
 
 
 # what is done to the database by hand: what check says of it. All at once, as far as it goes together.
@@ -114,7 +99,7 @@ def test_drift_is_found_and_told(drifted):
 def test_drift_is_removed_by_the_statements(drifted, chain):
     """In the database that drifted; in one that didn't, which is what the scratch database is, they do no harm."""
     for path in VERSIONS.glob("*.sql"):
-        (pathlib.Path(chain.directory) / path.name).write_text(path.read_text())
+        (chain.path / path.name).write_text(path.read_text())
     drifted("revision", "-m", "repair it", "--autogenerate", "--destructive", "--chain", chain.directory)
     drifted("upgrade", "head", "--chain", chain.directory)
     assert drifted("check", "--chain", chain.directory, fails=1).stdout == "enum job_status: label odd unexpected\n"
@@ -124,7 +109,7 @@ def test_drift_is_removed_by_the_statements(drifted, chain):
 
 def test_what_would_lose_something_is_left_commented_out(drifted, chain):
     for path in VERSIONS.glob("*.sql"):
-        (pathlib.Path(chain.directory) / path.name).write_text(path.read_text())
+        (chain.path / path.name).write_text(path.read_text())
     drifted("revision", "-m", "repair it", "--autogenerate", "--chain", chain.directory)
     drifted("upgrade", "head", "--chain", chain.directory)
     lossy = ["table extra: unexpected", "column job.extra: unexpected", "enum job_status: label odd unexpected", "enum more_enum: unexpected",

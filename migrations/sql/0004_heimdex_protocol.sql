@@ -21,130 +21,19 @@ create table if not exists heimdex_migration (
 
 COMMIT;
 
--- Running upgrade 3af4686817cc -> 8d2f6b0c4e17, heimdex: the tables of the protocol, events by month, heimdex_submit
+-- Running upgrade 5c1de7a4b8f0 -> 8d2f6b0c4e17, heimdex: the tables of the protocol, events by month, heimdex_submit
 
 BEGIN;
 
 do $$
 begin
-    if (select array_agg(version_num::text) from alembic_version) is distinct from array['3af4686817cc'] then
-        raise exception 'alembic_version is not at 3af4686817cc';
+    if (select array_agg(version_num::text) from alembic_version) is distinct from array['5c1de7a4b8f0'] then
+        raise exception 'alembic_version is not at 5c1de7a4b8f0';
     end if;
 end
 $$;
 
-do $$
-declare
-    wanted constant text := 'job_status';
-    named text := (select t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
-                    where a.attrelid = 'job'::regclass and a.attname = 'status');
-begin
-    if named <> wanted then
-        execute format('alter type %I rename to %I', named, wanted);
-    end if;
-end
-$$;
-
-drop index idx_job_org_status;
-
-drop index idx_job_type_status;
-
-alter table job
-    add column payload jsonb not null default '{}',
-    add column fence integer not null default 0,
-    add column max_attempts integer,
-    add column crash_count integer not null default 0,
-    add column timeout_ms bigint,
-    add column run_at timestamptz,
-    add column worker integer,
-    add column traceparent varchar(55);
-
-comment on column job.fence is 'raised by every claim; writes of an older fence are refused';
-
-comment on column job.max_attempts is 'null until the first claim sets the handler''s';
-
-alter table job set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
-    autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
-
-do $$
-begin
-    alter table job alter column payload set compression lz4;
-exception when feature_not_supported then null;
-end
-$$;
-
-create index job_troubled on job (last_error_code, id) where last_error_code is not null;
-
-alter table job_event rename to job_event_before;
-
-alter table job_event_before drop constraint job_event_job_id_fkey;
-
-alter table job_event_before drop constraint job_event_pkey;
-
-drop index idx_job_event_job_ts;
-
-drop index idx_job_event_ts;
-
-alter table job_event_before alter column prev_status type job_status using prev_status::text::job_status;
-
-alter table job_event_before alter column next_status type job_status using next_status::text::job_status;
-
-create table job_event (
-    id          uuid not null default gen_random_uuid(),
-    job_id      uuid not null,
-    ts          timestamptz not null default clock_timestamp(),
-    prev_status job_status,
-    next_status job_status not null,
-    detail_json jsonb,
-    primary key (job_id, ts, id)
-) partition by range (ts);
-
-create index idx_job_event_ts on job_event using brin (ts) with (autosummarize = on);
-
-create table job_event_default partition of job_event default;
-
-create function heimdex_upkeep_partitions() returns integer
-    language plpgsql security definer set search_path from current as $$
-declare
-    month timestamptz;
-    name text;
-    made integer := 0;
-begin
-    perform pg_advisory_xact_lock(hashtext('heimdex_upkeep_partitions'));
-    for i in 0..3 loop
-        month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
-        name := 'job_event_' || to_char(month at time zone 'UTC', 'YYYY_MM');
-        continue when to_regclass(name) is not null;
-        begin
-            execute format('create table %I partition of job_event for values from (%L) to (%L)', name, month,
-                           month + interval '1 month');
-        exception
-            when invalid_object_definition then continue; -- the first partition, made from the old table, covers it
-            when check_violation then continue;           -- the default partition has events of it already and keeps them
-        end;
-        made := made + 1;
-    end loop;
-    return made;
-end
-$$;
-
-revoke all on function heimdex_upkeep_partitions() from public;
-
-do $$
-declare
-    bound timestamptz := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + interval '1 month';
-begin
-    if exists (select from job_event_before) then
-        bound := greatest(bound, (select date_trunc('month', max(ts) at time zone 'UTC') at time zone 'UTC' + interval '1 month'
-                                    from job_event_before));
-        execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
-    else
-        drop table job_event_before;
-    end if;
-end
-$$;
-
-select heimdex_upkeep_partitions();
+select set_config('client_min_messages', 'warning', true);
 
 create table job_type (
     type         varchar(100) primary key,
@@ -258,8 +147,6 @@ create table job_count (
     primary key (org_id, type, status)
 ) with (fillfactor = 50);
 
-insert into job_count select org_id, type, status, count(*) from job group by 1, 2, 3;
-
 create table sweep (
     only_row boolean primary key default true check (only_row),
     position uuid not null
@@ -277,8 +164,22 @@ create table quarantine (
     unique (topic, partition, "offset", created_at)
 );
 
-insert into waiting (job_id, type, queue, priority, due, reason)
-select id, type, 'default', priority, now(), 'migrated' from job where status in ('queued', 'failed');
+create function heimdex_predecessor() returns trigger language plpgsql security definer set search_path from current as $$
+begin
+    if tg_op <> 'INSERT' then
+        insert into delta values (old.org_id, old.type, old.status, -1);
+        delete from waiting where job_id = old.id;
+    end if;
+    if tg_op <> 'DELETE' then
+        insert into delta values (new.org_id, new.type, new.status, 1);
+        insert into waiting (job_id, type, queue, priority, due, reason)
+        select new.id, new.type, 'default', new.priority, clock_timestamp(), 'migrated' where new.status in ('queued', 'failed');
+    else
+        delete from job_event where job_id = old.id; -- the foreign key did it
+    end if;
+    return null;
+end
+$$;
 
 create function heimdex_uuid_floor(moment timestamptz) returns uuid language sql immutable strict parallel safe
     return (lpad(to_hex(greatest(0, extract(epoch from moment) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
@@ -290,18 +191,6 @@ create function heimdex_uuid_v7() returns uuid language sql volatile parallel sa
 
 create function heimdex_time(moment timestamptz) returns text language sql stable strict parallel safe
     return to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-
-create function heimdex_job_json(j job) returns json language sql stable parallel safe
-    return (select to_json(r) from (
-        select j.id, j.org_id, j.type, j.status, j.attempt, j.priority, j.idempotency_key, j.requested_by,
-               heimdex_time(j.created_at) as created_at, heimdex_time(j.updated_at) as updated_at,
-               heimdex_time(j.started_at) as started_at, heimdex_time(j.finished_at) as finished_at,
-               j.last_error_code, j.last_error_message, j.payload, j.fence, j.max_attempts, j.crash_count, j.timeout_ms,
-               heimdex_time(j.run_at) as run_at, j.worker, j.traceparent) as r);
-
-create function heimdex_event_json(e job_event) returns json language sql stable parallel safe
-    return (select to_json(r) from (
-        select e.id, e.job_id, heimdex_time(e.ts) as ts, e.prev_status, e.next_status, e.detail_json) as r);
 
 insert into sweep (position) values (heimdex_uuid_floor(now() - interval '2 min'));
 
@@ -381,6 +270,127 @@ exception when duplicate_object then null; -- another database of this server is
 end
 $$;
 
+select heimdex_lock('job', 'job_event');
+
+drop index if exists idx_job_org_status;
+
+drop index if exists idx_job_type_status;
+
+alter table job
+    add column payload jsonb not null default '{}',
+    add column fence integer not null default 0,
+    add column max_attempts integer,
+    add column crash_count integer not null default 0,
+    add column timeout_ms bigint,
+    add column run_at timestamptz,
+    add column worker integer,
+    add column traceparent varchar(55);
+
+comment on column job.fence is 'raised by every claim; writes of an older fence are refused';
+
+comment on column job.max_attempts is 'null until the first claim sets the handler''s';
+
+alter table job set (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+
+do $$
+begin
+    alter table job alter column payload set compression lz4;
+exception when feature_not_supported then null;
+end
+$$;
+
+alter table job_event rename to job_event_before;
+
+alter table job_event_before drop constraint job_event_job_id_fkey;
+
+alter table job_event_before drop constraint job_event_pkey;
+
+drop index idx_job_event_job_ts;
+
+drop index idx_job_event_ts;
+
+alter table job_event_before add constraint job_event_before_pkey primary key using index job_event_before_key;
+
+create table job_event (
+    id          uuid not null default gen_random_uuid(),
+    job_id      uuid not null,
+    ts          timestamptz not null default clock_timestamp(),
+    prev_status job_status,
+    next_status job_status not null,
+    detail_json jsonb,
+    primary key (job_id, ts, id)
+) partition by range (ts);
+
+create index idx_job_event_ts on job_event using brin (ts) with (autosummarize = on);
+
+create table job_event_default partition of job_event default;
+
+create function heimdex_upkeep_partitions() returns integer
+    language plpgsql security definer set search_path from current as $$
+declare
+    month timestamptz;
+    name text;
+    made integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('heimdex_upkeep_partitions'));
+    for i in 0..3 loop
+        month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
+        name := 'job_event_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+        continue when to_regclass(name) is not null;
+        begin
+            execute format('create table %I partition of job_event for values from (%L) to (%L)', name, month,
+                           month + interval '1 month');
+        exception
+            when invalid_object_definition then continue; -- the first partition, made from the old table, covers it
+            when check_violation then continue;           -- the default partition has events of it already and keeps them
+        end;
+        made := made + 1;
+    end loop;
+    return made;
+end
+$$;
+
+revoke all on function heimdex_upkeep_partitions() from public;
+
+do $$
+declare
+    bound timestamptz := (select substring(pg_get_constraintdef(oid) from '''([^'']+)''')::timestamptz from pg_constraint
+                           where conrelid = 'job_event_before'::regclass and conname = 'job_event_before_bound');
+    named record;
+begin
+    if not exists (select from job_event_before) then
+        drop table job_event_before;
+        return;
+    end if;
+    for named in
+        select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_attribute a
+         where a.attrelid = 'job_event_before'::regclass and a.attname in ('prev_status', 'next_status') and a.atttypid <> 'job_status'::regtype
+    loop
+        execute format('alter table job_event alter column %I type %s using null', named.attname, named.type);
+        execute format('comment on column job_event.%I is %L', named.attname, 'as the predecessor left it (check: job_status)');
+    end loop;
+    execute format('alter table job_event attach partition job_event_before for values from (minvalue) to (%L)', bound);
+    alter table job_event_before drop constraint job_event_before_bound;
+end
+$$;
+
+select heimdex_upkeep_partitions();
+
+create trigger heimdex_predecessor after insert or update of status or delete on job for each row execute function heimdex_predecessor();
+
+create function heimdex_job_json(j job) returns json language sql stable parallel safe
+    return (select to_json(r) from (
+        select j.id, j.org_id, j.type, j.status, j.attempt, j.priority, j.idempotency_key, j.requested_by,
+               heimdex_time(j.created_at) as created_at, heimdex_time(j.updated_at) as updated_at,
+               heimdex_time(j.started_at) as started_at, heimdex_time(j.finished_at) as finished_at,
+               j.last_error_code, j.last_error_message, j.payload, j.fence, j.max_attempts, j.crash_count, j.timeout_ms,
+               heimdex_time(j.run_at) as run_at, j.worker, j.traceparent) as r);
+
+create function heimdex_event_json(e job_event) returns json language sql stable parallel safe
+    return (select to_json(r) from (
+        select e.id, e.job_id, heimdex_time(e.ts) as ts, e.prev_status, e.next_status, e.detail_json) as r);
+
 do $$
 begin
     if to_regrole('heimdex_runtime') is null or to_regrole('heimdex_api') is null then
@@ -404,9 +414,9 @@ begin
 end
 $$;
 
-UPDATE alembic_version SET version_num='8d2f6b0c4e17' WHERE alembic_version.version_num = '3af4686817cc';
+UPDATE alembic_version SET version_num='8d2f6b0c4e17' WHERE alembic_version.version_num = '5c1de7a4b8f0';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '8d2f6b0c4e17', 'e1055471b5f3588a2dcaf31adc7d529315b9635f0aa92caedb9fb9a10bd2143b', 'applied', 58, now())
+    VALUES ('alembic_version', '8d2f6b0c4e17', 'd5216a92e4953ed050581a4b9e455d9978a977f17adc9c51e14df79f91ef5d22', 'applied', 57, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

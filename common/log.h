@@ -1,6 +1,7 @@
 /* Logging of the programs (libraries stay silent above debug): journald's native protocol with fields, JSON lines,
  * or text. Never blocks: what can't be written at once is dropped and counted; behind the first line that gets through
- * again one with the event log.dropped says how many, whatever the level. Every message passes hx_redact, and control characters are escaped. */
+ * again one with the event log.dropped says how many, whatever the level. Every message passes hx_redact, and control
+ * characters are escaped. */
 #pragma once
 
 #include <stdbool.h>

@@ -141,7 +141,8 @@ static int finish(const struct piecemeal *p) {
         hx_checksum(step->statements, step->statements->count, row.checksum);
         hx_record_add_row(tx, p->database, &row);
     }
-    hx_pg_run(p->database->pg, tx, HX_DATABASE_ASK_MS, NULL, NULL, &error);
+    hx_pg_run(p->database->pg, tx, 0, NULL, NULL,
+              &error); /* somebody may hold the version table: lock_timeout ends that */
     if (error.class == HX_PG_OK)
         return hx_database_settle(p->database);
     return error.statement == move ? hx_step_complain_moved(step, p->database) : hx_database_complain(&error);

@@ -8,8 +8,8 @@
 
 static const struct ctl_command commands[] = {
     { "status", "", 0, 0, 0, "the fleet, the queues, what waits and why, what is stuck", ctl_status },
-    { "jobs", "", 0, 0, BIT(STATUS) | BIT(TYPE) | BIT(ORG) | BIT(SINCE) | BIT(LIMIT), "the newest jobs (50)",
-      ctl_jobs },
+    { "jobs", "", 0, 0, BIT(STATUS) | BIT(TYPE) | BIT(ORG) | BIT(SINCE) | BIT(UNTIL) | BIT(LIMIT),
+      "the newest jobs (50); without --since a long search stops after 2 s, and says how far it came", ctl_jobs },
     { "job", "ID", 1, 1, 0, "one job and its events", ctl_job },
     { "events", "", 0, 0, BIT(FOLLOW) | BIT(JOB) | BIT(LIMIT), "the newest events (100), oldest first", ctl_events },
     { "workers", "", 0, 0, 0, "each worker, what it holds and what it can run", ctl_workers },
@@ -97,7 +97,8 @@ void command_help(struct hx_buf *out) {
         help_options(command, out);
         hx_buf_printf(out, "\n      %s\n", command->help);
     }
-    hx_buf_puts(out,
-                "\nExit codes: 0 done; 1 no (no such job, nothing matched, not well); 64 usage; 69 PostgreSQL away;\n"
-                "75 try again later; 77 not permitted; 78 configuration or schema.\n");
+    hx_buf_puts(
+        out,
+        "\nExit codes: 0 done; 1 no (no such job, nothing matched, not well); 64 usage; 69 PostgreSQL away;\n"
+        "75 try again later, or nothing found as far as was looked; 77 not permitted; 78 configuration or schema.\n");
 }

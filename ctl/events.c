@@ -1,5 +1,6 @@
 #include "ctl/events.h"
 
+#include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/connection.h"
 #include "ctl/event.h"
@@ -172,6 +173,11 @@ static void print_all(const struct ctl *c, const struct event_list *list, struct
         hx_buf_puts(out, "]\n");
 }
 
+static int none(void) {
+    hx_complain("events: none");
+    return HX_EXIT_NO;
+}
+
 int ctl_events(struct ctl *c) {
     struct event_list list = { 0 };
     _cleanup_buf_ struct hx_buf out = { 0 };
@@ -182,6 +188,8 @@ int ctl_events(struct ctl *c) {
     }
     if (!code && c->args.follow)
         code = events_follow(c, &list);
+    else if (!code && !list.count)
+        code = none();
     event_list_reset(&list);
     return HX_MAX(code, 0); /* who read us has gone: that is an end like any other */
 }

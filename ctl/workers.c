@@ -77,8 +77,6 @@ static void render(const struct view *v, struct hx_buf *out) {
     table_init(&t, headers, HX_ARRAY_LEN(headers));
     json_array_foreach(v->workers, i, worker) put_worker(&t, worker, v->ctl->now_us);
     table_render(&t, 0, v->ctl->colored, out);
-    if (!t.count)
-        hx_complain("workers: none: systemctl start heimdex-supervisor");
 }
 
 int ctl_workers(struct ctl *c) {
@@ -87,10 +85,15 @@ int ctl_workers(struct ctl *c) {
     int code = connection_run(c, &query, &v);
     if (code)
         return code;
+    if (!json_array_size(v.workers)) {
+        hx_complain("workers: none: systemctl start heimdex-supervisor");
+        code = HX_EXIT_NO;
+    }
     if (c->args.json)
-        return output_json(v.workers, 0);
+        return output_json(v.workers, code);
     _cleanup_buf_ struct hx_buf out = { 0 };
-    render(&v, &out);
+    if (!code)
+        render(&v, &out);
     json_decref(v.workers);
-    return output_end(&out, 0);
+    return output_end(&out, code);
 }

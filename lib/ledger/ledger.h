@@ -215,22 +215,13 @@ struct hx_redrive {
 int hx_ledger_redrive_pick(struct hx_pg_tx *tx,
                            const struct hx_redrive *filter); /* rows: uuid id, text type, text code */
 
-/* --- read.c: the ledger's 13 operations that read; rows as JSON texts ready to print, or columns --- */
+/* --- read.c: what the ledger knows; rows as JSON texts ready to print, or columns. Lists of jobs: lib/ledger/search.h --- */
 int hx_ledger_get_job(struct hx_pg_tx *tx, const struct hx_uuid *id);    /* row: text JSON object of the job */
 int hx_ledger_get_events(struct hx_pg_tx *tx, const struct hx_uuid *id); /* rows: text JSON object, oldest first */
 int hx_ledger_get_latest_event(struct hx_pg_tx *tx, const struct hx_uuid *id);          /* row: text JSON object */
 int hx_ledger_get_job_with_latest_event(struct hx_pg_tx *tx, const struct hx_uuid *id); /* row: text job, text event */
 int hx_ledger_log_event(struct hx_pg_tx *tx, const struct hx_uuid *id,
                         const char *detail); /* affected 0: no such job */
-struct hx_job_filter {
-    int status; /* enum hx_status, or -1 */
-    const char *type;
-    const struct hx_uuid *org_id;
-    int64_t since; /* created at or after; HX_NO_TIME */
-    int32_t limit;
-};
-/* Newest first; rows: text JSON object. The query depends on the status: each has its own quick way in (docs/protocol.md). */
-int hx_ledger_list(struct hx_pg_tx *tx, const struct hx_job_filter *filter);
 int hx_ledger_queued_jobs(struct hx_pg_tx *tx, const struct hx_uuid *org_id, int32_t limit, const char *type);
 int hx_ledger_counts(struct hx_pg_tx *tx,
                      const struct hx_uuid *org_id); /* rows: text type, text status, int8 count; NULL: all orgs */

@@ -34,28 +34,6 @@ int hx_ledger_log_event(struct hx_pg_tx *tx, const struct hx_uuid *id, const cha
     return statement;
 }
 
-/* Each status has its own quick way in, because none of them is in an index of `job`. */
-static int add_list(struct hx_pg_tx *tx, int status) {
-    switch (status) {
-    case HX_QUEUED: return LEDGER_ADD(tx, list_queued);
-    case HX_RUNNING: return LEDGER_ADD(tx, list_running);
-    case HX_FAILED: return LEDGER_ADD(tx, list_failed);
-    case HX_CANCELED:
-    case HX_DEAD_LETTER: return LEDGER_ADD(tx, list_troubled);
-    default: return LEDGER_ADD(tx, list_walk);
-    }
-}
-
-int hx_ledger_list(struct hx_pg_tx *tx, const struct hx_job_filter *filter) {
-    int statement = add_list(tx, filter->status);
-    hx_pg_text(tx, filter->type);
-    hx_pg_uuid(tx, filter->org_id);
-    hx_pg_time(tx, filter->since);
-    hx_pg_int4(tx, filter->limit);
-    hx_pg_text(tx, filter->status < 0 ? NULL : hx_status_name((enum hx_status)filter->status));
-    return statement;
-}
-
 int hx_ledger_queued_jobs(struct hx_pg_tx *tx, const struct hx_uuid *org_id, int32_t limit, const char *type) {
     int statement = LEDGER_ADD(tx, queued_jobs);
     hx_pg_uuid(tx, org_id);

@@ -130,11 +130,38 @@ def test_jobs_newest_first_and_filtered(ask, ctl, migrated):
     assert ids("--type", "other") == ids("--org", org) == [second]
     assert ids("--limit", "1") == [dead]
     assert ids("--since", "1h") == [dead, second, first]
-    assert ids("--since", "2100-01-01T00:00:00Z") == ids("--status", "failed") == []
+    assert ids("--since", "1h", "--until", "2100-01-01T00:00:00Z") == [dead, second, first]
     text = ctl("jobs").stdout
     assert re.search(rf"^{dead}  thumbnail  dead_letter +1/1  \S+Z \((now|\d+s ago)\)  exit_1: no such\\nfile$", text, re.M)
-    nothing = ctl("jobs", "--status", "failed")
-    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "heimdexctl: jobs: none\n")
+    for args in (["--status", "failed"], ["--since", "2100-01-01T00:00:00Z"], ["--until", "2020-01-01T00:00:00Z"], ["--type", "nobody's"]):
+        nothing, document = ctl("jobs", *args), ctl("jobs", *args, "--json")
+        assert (nothing.returncode, nothing.stdout, nothing.stderr) == (1, "", "heimdexctl: jobs: none\n")
+        assert (document.returncode, document.stdout, document.stderr) == (1, "[]\n", "heimdexctl: jobs: none\n")
+
+
+def test_a_search_that_takes_long_says_how_far_it_came(ctl, migrated):
+    """Looking at a job takes a millisecond here. 1,500 of them: what the first step looks at is not all."""
+    migrated.sql("""with made as (
+            insert into job (id, org_id, type, created_at)
+            select overlay(overlay(heimdex_uuid_floor(at) :: text placing '7' from 15) placing '8' from 20)::uuid, %s,
+                   case when i = 1 then 'first' when i in (2, 1500) then 'other' else 'common' end, at
+              from (select i, now() - (1500 - i) * interval '1 s' as at from generate_series(1, 1500) as i) as x
+            returning org_id, type, status)
+        insert into delta select org_id, type, status, count(*) from made group by 1, 2, 3""", NOBODY)
+    migrated.sql("""create function slow() returns boolean language plpgsql as 'begin perform pg_sleep(0.0008); return true; end';
+        alter table job enable row level security, force row level security; create policy slow on job using (slow())""")
+    found = ctl("jobs", "--type", "other")
+    assert found.returncode == 0 and found.stdout.count("\n") == 2  # the heading, and the newest
+    reached = re.fullmatch(r"heimdexctl: jobs: looked at the newest 1000, back to (\S+), and stopped; --until (\S+) goes on, .*\n", found.stderr)
+    assert reached[1] == reached[2]
+    nothing_yet = ctl("jobs", "--type", "first", "--json")
+    assert (nothing_yet.returncode, nothing_yet.stdout) == (75, "[]\n")
+    as_far_as_that = ctl("jobs", "--type", "first", "--since", "1d", timeout=120)
+    assert (as_far_as_that.returncode, as_far_as_that.stdout.count("\n"), as_far_as_that.stderr) == (0, 2, "")
+    migrated.sql("drop policy slow on job")
+    migrated.sql("alter table job disable row level security")
+    rest = json.loads(ctl("jobs", "--type", "other", "--until", reached[1], "--json").stdout)
+    assert [job["created_at"] < reached[1] for job in rest] == [True]
 
 
 def test_job_and_its_timeline(ask, ctl, migrated):
@@ -183,7 +210,8 @@ def test_events_are_the_newest_oldest_first(ask, ctl, migrated):
     assert len(ask("events")) == 100
     assert [event["job_id"] for event in ask("events", "--job", job)] == [job]
     assert re.fullmatch(rf"\S+Z  {job}  queued\n", ctl("events", "--limit", 1).stdout)
-    assert ask("events", "--job", NO_SUCH) == []
+    nothing = ctl("events", "--job", NO_SUCH, "--json")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (1, "[]\n", "heimdexctl: events: none\n")
 
 
 @pytest.fixture
@@ -242,6 +270,9 @@ def test_follow_survives_a_lost_connection(follower, migrated):
 # ---- workers ----
 
 def test_workers(ask, ctl, migrated):
+    nobody, document = ctl("workers"), ctl("workers", "--json")
+    assert (nobody.returncode, nobody.stdout, document.returncode, document.stdout) == (1, "", 1, "[]\n")
+    assert nobody.stderr == document.stderr == "heimdexctl: workers: none: systemctl start heimdex-supervisor\n"
     alive, silent, dead = add_worker(migrated), add_worker(migrated, slot=1, seen="5 minutes"), add_worker(migrated, slot=2, dead=True)
     run_under(migrated, submit(migrated), alive)
     workers = {worker["id"]: worker for worker in ask("workers")}
@@ -382,7 +413,7 @@ def test_with_a_fleet(ctl, ask, fleet, env, binaries, migrated):
     assert [worker["alive"] for worker in document["workers"]] == [True]
     assert {"mock_process", "sleep"} <= {t["type"] for t in document["types"]}
     job = binaries.submit("sleep", env=env).stdout.strip()
-    until(lambda: ask("jobs", "--status", "running"), what="it runs")
+    until(lambda: ctl("jobs", "--status", "running").returncode == 0, what="it runs")
     canceled = ctl("cancel", job, "--wait")
     assert (canceled.returncode, canceled.stdout) == (0, f"{job} canceled\n"), canceled.stderr
     assert ask("job", job)["job"]["status"] == "canceled"

@@ -120,19 +120,23 @@ def rows_read(plan):
                for node in nodes(plan) if node["Node Type"].endswith("Scan") and big(node.get("Relation Name", "")))
 
 
+ALL, NOTHING = "'ffffffff-ffff-ffff-ffff-ffffffffffff'", "'00000000-0000-0000-0000-000000000000'"
 BOUNDED = [  # statement, arguments, rows that it may look at
     ("take", ["'{common,rare}'", "50"], 400),
     ("due", ["50"], 400),
     ("sweep", ["0", "100", "'00000000-0000-0000-0000-000000000000'", "true"], 400),
     ("sweep", ["0", "100", "heimdex_uuid_floor(now() - interval '1 min')", "false"], 400),
-    ("list_walk", ["null", "null", "null", "20", "null"], 100),
-    ("list_walk", ["null", "null", "now() - interval '1 minute'", "20", "'succeeded'"], 100),
-    ("list_walk", ["'nobody''s'", "null", "null", "20", "null"], 100),
-    ("list_queued", ["'common'", "null", "null", "20", "'queued'"], 25_000),  # the two minutes that were not swept yet
-    ("list_running", ["null", "null", "null", "20", "'running'"], 1_000),
-    ("list_failed", ["null", "null", "null", "20", "'failed'"], 100),
-    ("list_troubled", ["null", "null", "null", "20", "'dead_letter'"], 400),
-    ("list_troubled", ["null", "null", "null", "20", "'canceled'"], 100),
+    ("search_plan", ["'rare'", "null", "null", "null", "null"], 0),
+    *[(f"search_{way}", [ALL, NOTHING, str(look), type, "null", "null", "null", status, "20"], most) for way, look, type, status, most in (
+        ("jobs", 20, "null", "null", 100),
+        ("jobs", 1000, "'rare'", "'succeeded'", 4_000),
+        ("jobs", 1000, "'common'", "null", 4_000),
+        ("waiting", 1000, "'common'", "'queued'", 5_000),
+        ("retry", 1000, "'nobody''s'", "'failed'", 5_000),
+        ("troubled", 1000, "null", "'dead_letter'", 5_000),
+        ("troubled", 100, "null", "'canceled'", 1_000),
+        ("running", 1, "null", "'running'", 2_000),
+        ("type", 1, "'rare'", "null", 40_000))],  # 40 jobs in ranges of 32 pages
     ("redrive_pick", ["null", "'error'", "null", "null", "20"], 400),
     ("redrive_pick", ["null", "null", "null", "null", "20"], 400),
     ("queued_jobs", ["null", "20", "'common'"], 25_000),

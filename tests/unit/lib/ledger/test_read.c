@@ -88,79 +88,6 @@ static void logging_an_event_keeps_the_order(void **state) {
     assert_int_equal(run(tx, hx_ledger_log_event(tx, &unknown, NULL))->affected, 0);
 }
 
-/* How many jobs the filter lists; each line must contain `all`. */
-static int listed(struct hx_job_filter filter, const char *all) {
-    struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    if (!filter.limit)
-        filter.limit = 50;
-    if (!filter.since)
-        filter.since = HX_NO_TIME;
-    const struct got *g = run(tx, hx_ledger_list(tx, &filter));
-    for (int row = 0; row < g->rows; row++)
-        assert_has(g->value[row][0].text, all);
-    return g->rows;
-}
-
-static void lists_by_status_and_filter(void **state) {
-    (void)state;
-    LEDGER_OR_SKIP();
-    int32_t worker = put_worker();
-    struct hx_uuid a[HX_STATUSES], b[HX_STATUSES];
-    put_jobs(a, HX_STATUSES, "a");
-    put_jobs(b, HX_STATUSES, "b");
-    const struct hx_uuid *both[] = { a, b };
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(claim(worker, both[i] + 1, HX_STATUSES - 1), HX_STATUSES - 1);
-        for (int status = HX_SUCCEEDED; status < HX_STATUSES; status++)
-            settle(
-                &(struct hx_outcome){
-                    .id = both[i][status], .fence = 1, .status = (enum hx_status)status, .code = i ? "x" : NULL },
-                1);
-    }
-    for (int status = 0; status < HX_STATUSES; status++) {
-        char part[64];
-        snprintf(part, sizeof part, "\"status\":\"%s\"", hx_status_name((enum hx_status)status));
-        assert_int_equal(listed((struct hx_job_filter){ .status = status }, part), 2);
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .limit = 1 }, part), 1);
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .type = "b" }, "\"type\":\"b\""), 1);
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .type = "z" }, ""), 0);
-        struct hx_uuid stranger = hx_uuid_v4(), nobody = { 0 };
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .org_id = &stranger }, ""), 0);
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .org_id = &nobody }, part), 2);
-        int64_t now = hx_wall_us();
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .since = now + 3600000000 }, ""), 0);
-        assert_int_equal(listed((struct hx_job_filter){ .status = status, .since = now - 3600000000 }, part), 2);
-    }
-    assert_int_equal(listed((struct hx_job_filter){ .status = -1 }, ""), 2 * HX_STATUSES);
-    assert_int_equal(listed((struct hx_job_filter){ .status = -1, .type = "a" }, "\"type\":\"a\""), HX_STATUSES);
-}
-
-static void newest_first(void **state) {
-    (void)state;
-    LEDGER_OR_SKIP();
-    struct hx_uuid ids[3];
-    put_jobs(ids, 3, "a");
-    /* of an older release: a random id, and made long ago */
-    sql("insert into job (id, org_id, type, status, created_at, updated_at, finished_at) values "
-        "('f0000000-0000-4000-8000-000000000000', '00000000-0000-0000-0000-000000000000', 'a', 'succeeded', "
-        "'2020-01-01Z', '2020-01-01Z', '2020-01-01Z')");
-    sql("insert into job_event (job_id, ts, next_status) values ('f0000000-0000-4000-8000-000000000000', "
-        "'2020-01-01Z', 'succeeded')");
-    sql("insert into delta values ('00000000-0000-0000-0000-000000000000', 'a', 'succeeded', 1)");
-    struct hx_job_filter filter = { .status = -1, .since = HX_NO_TIME, .limit = 2 };
-    char first[HX_UUID_SIZE], old[] = "\"id\":\"f0000000";
-    hx_uuid_format(&ids[2], first);
-    struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    const struct got *g = run(tx, hx_ledger_list(tx, &filter));
-    assert_int_equal(g->rows, 2);
-    assert_has(g->value[0][0].text, first);
-    filter.limit = 10;
-    tx = hx_pg_tx_new("test");
-    g = run(tx, hx_ledger_list(tx, &filter));
-    assert_int_equal(g->rows, 4);
-    assert_has(g->value[3][0].text, old);
-}
-
 static void queued_jobs_in_their_order(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -275,5 +202,5 @@ static void status_pages(void **state) {
 }
 
 LEDGER_MAIN(LEDGER_TEST(a_job_as_json), LEDGER_TEST(events_of_a_job), LEDGER_TEST(logging_an_event_keeps_the_order),
-            LEDGER_TEST(lists_by_status_and_filter), LEDGER_TEST(newest_first), LEDGER_TEST(queued_jobs_in_their_order),
-            LEDGER_TEST(counts_add_deltas), LEDGER_TEST(events_are_followed_from_a_place), LEDGER_TEST(status_pages))
+            LEDGER_TEST(queued_jobs_in_their_order), LEDGER_TEST(counts_add_deltas),
+            LEDGER_TEST(events_are_followed_from_a_place), LEDGER_TEST(status_pages))

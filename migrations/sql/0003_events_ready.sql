@@ -72,6 +72,9 @@ create index concurrently job_event_before_ts on job_event using brin (ts) with 
 
 create index concurrently job_troubled on job (last_error_code, id) where last_error_code is not null;
 
+create index concurrently job_ranges on job using brin (type text_bloom_ops (n_distinct_per_range = 64, false_positive_rate = 0.0005),
+    org_id uuid_bloom_ops (n_distinct_per_range = 256)) with (pages_per_range = 32);
+
 create index concurrently job_open on job (id) where status in ('queued', 'running', 'failed')
     or status in ('canceled', 'dead_letter') and last_error_code is null;
 
@@ -97,7 +100,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='5c1de7a4b8f0' WHERE alembic_version.version_num = '3af4686817cc';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '5c1de7a4b8f0', '5f5c4a0b574b89bd0ec6c72c1b2ba3e0d23872f4e73d5bca2f6f248069df24e0', 'applied', 8, now())
+    VALUES ('alembic_version', '5c1de7a4b8f0', 'ffce6a68b0761a307afd9facadbbe7e82c828785fd255c9024790ac15125c88c', 'applied', 9, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

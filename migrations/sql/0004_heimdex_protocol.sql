@@ -86,7 +86,7 @@ create table waiting (
     priority  integer not null default 0,
     due       timestamptz not null,
     reason    varchar(20) not null check (reason in ('delayed', 'snoozed', 'retry', 'released', 'redriven', 'paused', 'limited',
-                                                     'no_handler', 'migrated', 'sql', 'clock', 'swept')),
+                                                     'no_handler', 'busy', 'migrated', 'sql', 'clock', 'swept')),
     announced boolean not null default true,
     since     timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
@@ -416,7 +416,7 @@ $$;
 
 UPDATE alembic_version SET version_num='8d2f6b0c4e17' WHERE alembic_version.version_num = '5c1de7a4b8f0';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '8d2f6b0c4e17', 'd5216a92e4953ed050581a4b9e455d9978a977f17adc9c51e14df79f91ef5d22', 'applied', 57, now())
+    VALUES ('alembic_version', '8d2f6b0c4e17', '36409e4aca81e2f318542f3af4611bd4d2cde9e924e55907a506e3cc736a693a', 'applied', 57, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

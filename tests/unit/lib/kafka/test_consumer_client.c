@@ -8,12 +8,13 @@ static void a_second_member_takes_its_share(void **state) {
     assert_int_equal(f->revoked, 0);
     struct hx_consumer *other;
     assert_int_equal(new_consumer(f, NULL, quick, HX_ARRAY_LEN(quick), &other, NULL), 0);
-    until(&f->mock, f->revoked == 2 * PARTITIONS && hx_consumer_assigned(f->c) && hx_consumer_assigned(other));
+    until(&f->mock, f->revoked >= 2 * PARTITIONS && hx_consumer_assigned(f->c) && hx_consumer_assigned(other));
+    int before = f->revoked;
     hx_consumer_store(f->c, "low", 0, 1); /* one of these two isn't ours, one topic is nobody's: ignored */
     hx_consumer_store(f->c, "low", 1, 1);
     hx_consumer_store(f->c, "none", 0, 1);
     hx_consumer_close(other, DEADLINE_MS);
-    until(&f->mock, f->revoked > 2 * PARTITIONS && hx_consumer_assigned(f->c));
+    until(&f->mock, f->revoked > before && hx_consumer_assigned(f->c));
 }
 
 static void membership_survives_idleness(void **state) {
@@ -33,7 +34,7 @@ static void a_fenced_member_goes_on_as_a_dynamic_one(void **state) {
     assert_int_equal(new_consumer(f, "slot-1", quick, HX_ARRAY_LEN(quick), &f->c, NULL), 0);
     until(&f->mock, hx_consumer_assigned(f->c));
     rd_kafka_mock_push_request_errors(f->mock.cluster, HEARTBEAT_REQUEST, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
-    until(&f->mock, f->revoked == 2 * PARTITIONS);
+    until(&f->mock, f->revoked >= 2 * PARTITIONS);
     assert_int_equal(f->fatal, 0);
     assert_int_equal(f->errors, 1);
     produce(f, "low", "a");

@@ -1,6 +1,14 @@
-"""Alembic itself, as Debian has it, on a database: the tool that operators come from, and may go on using."""
+"""Alembic itself on a database: the tool that operators come from, and may go on using. One version, in an environment of its own that the
+first test makes in build/."""
 import os
+import shutil
 import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+PINNED = ["alembic==1.13.3", "SQLAlchemy==2.0.36", "Mako==1.3.5", "MarkupSafe==2.1.5", "typing_extensions==4.12.2", "greenlet==3.1.1"]
+BUILD = Path(__file__).resolve().parents[2] / "build" / "tests"
 
 INI = """[alembic]
 script_location = {folder}
@@ -40,6 +48,21 @@ else:
 """
 
 
+@cache
+def python():
+    """The environment's Python, which has psycopg2 from the system."""
+    folder = BUILD / PINNED[0].replace("==", "-")
+    if not (folder / "done").exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=BUILD))
+        subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", str(made)], check=True)
+        subprocess.run([str(made / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PINNED], check=True)
+        (made / "done").touch()
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+    return str(folder / "bin" / "python")
+
+
 class Alembic:
     def __init__(self, path, database):
         self.database = database
@@ -57,8 +80,7 @@ class Alembic:
         return path
 
     def __call__(self, *args, fails=0):
-        """PATH of this Python finds no Alembic where the machine has a Python of its own."""
-        done = subprocess.run(["/usr/bin/python3", "-m", "alembic.config", "-c", str(self.path / "alembic.ini"), *args],
+        done = subprocess.run([python(), "-m", "alembic.config", "-c", str(self.path / "alembic.ini"), *args],
                               env={**os.environ, **self.database.env}, capture_output=True, text=True)
         assert done.returncode == fails, done.stderr
         return done.stdout

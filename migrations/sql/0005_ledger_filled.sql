@@ -45,7 +45,7 @@ begin
     loop
         batch := array(select id from job
                         where (status in ('queued', 'running', 'failed') or status in ('canceled', 'dead_letter') and last_error_code is null)
-                          and (last is null or id > last) order by id limit 2000);
+                          and (last is null or id > last) order by id limit 200);
         if batch = '{}' then
             -- One snapshot: what the trigger had written down by then is in the count, what it writes later isn't.
             with counted as (
@@ -88,7 +88,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='a7e3905fd21c' WHERE alembic_version.version_num = '8d2f6b0c4e17';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', 'a7e3905fd21c', '0a59100a35126adf7eada4f0d68280d5bfcb70a76faeb12afda1954e0acc99c4', 'applied', 1, now())
+    VALUES ('alembic_version', 'a7e3905fd21c', 'dacc8687dac2f18f0a62903153f7ce588196c6f428acf6d6acdd4d79ef7f0d1c', 'applied', 1, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

@@ -5,7 +5,8 @@
 
 -- upgrade
 -- Jobs of the predecessor in batches, while its workers go on: what they change meanwhile, the trigger of 8d2f6b0c4e17 writes down.
--- A lock on the job keeps its status until its row in `waiting`, or its claim, is there. An end without a code would be found by no list.
+-- A lock on the job keeps its status until its row in `waiting`, or its claim, is there: small batches, so that nobody waits for
+-- long. An end without a code would be found by no list.
 --
 -- What runs shows no sign of life that we know: it is given to a worker that shows none. The first scheduler that watches it for a lease
 -- takes its jobs back. So the predecessor's workers must have ended before the fleet starts.
@@ -21,7 +22,7 @@ begin
     loop
         batch := array(select id from job
                         where (status in ('queued', 'running', 'failed') or status in ('canceled', 'dead_letter') and last_error_code is null)
-                          and (last is null or id > last) order by id limit 2000);
+                          and (last is null or id > last) order by id limit 200);
         if batch = '{}' then
             -- One snapshot: what the trigger had written down by then is in the count, what it writes later isn't.
             with counted as (

@@ -118,7 +118,7 @@ static void take_result(const char *line, size_t n, struct message *m) {
 
 int message_parse(const char *line, size_t n, struct message *ret, char *why, size_t why_size) {
     *ret = (struct message){ .progress = -1, .retry_after_ms = -1, .snooze_ms = -1 };
-    while (n && strchr(" \t\r", line[0])) {
+    while (n && hx_slice_is_space(line[0])) {
         line++;
         n--;
     }

@@ -1,5 +1,7 @@
 #include "lib/json/slice.h"
 
+#include "lib/json/json.h"
+
 #include <string.h>
 
 bool hx_slice_is_space(char c) {
@@ -68,6 +70,14 @@ bool hx_slice_value(const char **at, const char *end, struct hx_slice *ret) {
     return true;
 }
 
+/* A name may be written with escapes: {"r\u0065sult":1} is a result as well. */
+static bool is_named(struct hx_slice key, const char *name) {
+    if (!memchr(key.at, '\\', key.n))
+        return key.n == strlen(name) + 2 && memcmp(key.at + 1, name, key.n - 2) == 0;
+    _cleanup_json_ json_t *text = NULL;
+    return hx_json_parse(key.at, key.n, &text, NULL) == 0 && hx_streq(json_string_value(text), name);
+}
+
 bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret) {
     const char *p = object, *end = object + n;
     struct hx_slice key, value;
@@ -82,7 +92,7 @@ bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_s
         p = skip_space(p, end);
         if (p == end || *p++ != ':' || !hx_slice_value(&p, end, &value))
             return false;
-        if (key.n == strlen(name) + 2 && memcmp(key.at + 1, name, key.n - 2) == 0) {
+        if (is_named(key, name)) {
             *ret = value;
             return true;
         }

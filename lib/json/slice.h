@@ -14,7 +14,7 @@ bool hx_slice_is_space(char c);
 bool hx_slice_is_null(struct hx_slice value);
 /* The value that starts at *at, white space before it skipped; *at moves behind it. False when the text ends before it does. */
 bool hx_slice_value(const char **at, const char *end, struct hx_slice *ret);
-/* The member of an object that is known to be well-formed; its name is compared without resolving escapes. False: there is none. */
+/* The member of an object that is known to be well-formed, be its name written with escapes or without. False: there is none. */
 bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret);
 /* Appends it without white space between its parts. */
 void hx_slice_append_compact(struct hx_slice value, struct hx_buf *out);

@@ -31,6 +31,9 @@ static void members(void **state) {
     check_member(object, "result", "[1, {\"y\": \"]\\\"\"}]");
     check_member(object, "c", "null");
     check_member(object, "x", NULL);
+    check_member("{\"\\u0061\":1,\"\\n\":2}", "a", "1");
+    check_member("{\"\\u0061\":1,\"\\n\":2}", "\n", "2");
+    check_member("{\"\\u00\":1}", "a", NULL);
     check_member("{}", "a", NULL);
     check_member("[1]", "a", NULL);
     check_member("", "a", NULL);

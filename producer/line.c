@@ -147,9 +147,11 @@ static int fail_unknown(struct scan *s, const char *name) {
             nearest = names[m];
         }
     }
+    _cleanup_buf_ struct hx_buf quoted = { 0 };
+    hx_buf_json_string(&quoted, known, SIZE_MAX); /* a name may hold a newline; what is said of it is one line */
     if (nearest)
-        return fail(s, "unknown key \"%s\", did you mean \"%s\"?", known, nearest);
-    return fail(s, "unknown key \"%s\"", known);
+        return fail(s, "unknown key %s, did you mean \"%s\"?", quoted.data, nearest);
+    return fail(s, "unknown key %s", quoted.data);
 }
 
 /* The member of that name (with its quotes), MEMBERS if there is none. */

@@ -1,5 +1,5 @@
 /* One line of a batch: {"type":…,"payload":…,"org_id","priority","idempotency_key","requested_by","run_at","max_attempts",
- * "timeout"}, all but the type optional, null as good as absent (but for the payload, where null is a value). */
+ * "timeout"}, all but the type optional, null as good as absent. */
 #pragma once
 
 #include "lib/ledger/ledger.h"

@@ -84,10 +84,34 @@ static bool is_secret_name(const char *name, size_t len) {
     return false;
 }
 
+static size_t backslashes(const char *p) {
+    return strspn(p, "\\");
+}
+
+static bool is_quote(char c) {
+    return c == '"' || c == '\'';
+}
+
+/* Behind an opening quote with k backslashes before it (JSON inside a string of JSON has one, inside a string of that three): where
+ * what closes it begins; or an outer string's quote that ends it sooner; or the text's end. One with a letter right behind it closes
+ * nothing: somebody's password has an apostrophe. */
+static const char *quoted_end(const char *p, char quote, size_t k) {
+    for (; *p; p++) {
+        size_t m = backslashes(p);
+        if (p[m] == quote && m < k)
+            return p;
+        if (p[m] == quote && (m + 1) / (k + 1) % 2 == 1 && !isalnum((unsigned char)p[m + 1]))
+            return p + m - k;
+        p += p[m] ? m : m - 1;
+    }
+    return p;
+}
+
 /* Behind a secret's name: where its value starts, past `=` and blanks, or past `": ` if the name was quoted; or NULL. */
 static const char *value_start(const char *p, bool quoted_name) {
-    bool colon = quoted_name && *p == '"';
-    p += colon;
+    bool colon = quoted_name && p[backslashes(p)] == '"';
+    if (colon)
+        p += backslashes(p) + 1;
     while (is_blank(*p))
         p++;
     if (*p != '=' && !(colon && *p == ':'))
@@ -97,10 +121,38 @@ static const char *value_start(const char *p, bool quoted_name) {
     return p;
 }
 
-/* A value without quotes ends at white space, or where the next pair starts: "&name=". One that merely holds an '&'
- * or a ',' does not end there. */
+/* p stands on the bracket that opens an array or an object: behind the one that closes it, or the text's end. */
+static const char *nest_end(const char *p) {
+    size_t depth = 0;
+    for (; *p; p++) {
+        size_t m = backslashes(p);
+        if (is_quote(p[m])) {
+            p = quoted_end(p + m + 1, p[m], m);
+            if (!*p || backslashes(p) < m)
+                return p;
+            p += m;
+        } else if (m) {
+            p += m - 1;
+        } else if (*p == '[' || *p == '{') {
+            depth++;
+        } else if ((*p == ']' || *p == '}') && --depth == 0) {
+            return p + 1;
+        }
+    }
+    return p;
+}
+
+/* A value without quotes ends at white space, at the quote of what it stands in, or where the next pair starts: "&name=". One
+ * that merely holds an '&' or a ',' does not end there. */
 static const char *bare_value_end(const char *p) {
-    for (; *p && !isspace((unsigned char)*p) && *p != '"'; p++) {
+    if (*p == '[' || *p == '{')
+        return nest_end(p);
+    for (; *p && !isspace((unsigned char)*p); p++) {
+        size_t m = backslashes(p);
+        if (p[m] == '"')
+            break;
+        if (m)
+            p += m - 1;
         if (!strchr("&,;", *p))
             continue;
         const char *next = p + 1;
@@ -114,21 +166,17 @@ static const char *bare_value_end(const char *p) {
 
 /* Writes the mask in the value's place, in its quotes where it has some, and returns where the text goes on. */
 static const char *mask_value(struct hx_buf *out, const char *p) {
-    char quote = *p;
-    if (quote != '"' && quote != '\'') {
+    size_t k = backslashes(p);
+    if (!is_quote(p[k])) {
         const char *end = bare_value_end(p);
         if (end > p)
             hx_buf_puts(out, MASK);
         return end;
     }
-    hx_buf_putc(out, quote);
+    const char *end = quoted_end(p + k + 1, p[k], k);
+    hx_buf_append(out, p, k + 1);
     hx_buf_puts(out, MASK);
-    for (p++; *p && *p != quote; p++)
-        if (*p == '\\' && p[1])
-            p++;
-    if (*p)
-        hx_buf_putc(out, *p++);
-    return p;
+    return end; /* the closing quote is nobody's name and goes on as it is */
 }
 
 static void mask_patterns(struct hx_buf *out, const char *text) {

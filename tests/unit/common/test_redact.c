@@ -36,6 +36,7 @@ static void pairs(void **s) {
     becomes("host=h PassWord='two \\' words' user=u", "host=h PassWord='***' user=u");
     becomes("password=\"two words\";", "password=\"***\";");
     becomes("password='never ends", "password='***");
+    becomes("password='it's mine' user=u", "password='***' user=u");
     becomes("sasl.password=a,b&c", "sasl.password=***");
     becomes("secret_key=x&next=y", "secret_key=***&next=y");
     becomes("http://h/?token=abc&page=2", "http://h/?token=***&page=2");
@@ -43,11 +44,39 @@ static void pairs(void **s) {
     becomes("ssl.key.password=x", "ssl.key.password=***");
     becomes("{\"password\":\"x\\\"y\",\"user\":\"u\"}", "{\"password\":\"***\",\"user\":\"u\"}");
     becomes("{\"token\": 12}", "{\"token\": ***");
+    becomes("{\"tokens\":[\"a\",\"b]\"],\"user\":\"u\"}", "{\"tokens\":***,\"user\":\"u\"}");
+    becomes("{\"secret\": {\"a\":\"}\"}, \"user\":\"u\"}", "{\"secret\": ***, \"user\":\"u\"}");
+    becomes("tokens=[\"never\", \"ends", "tokens=***");
     becomes("password=", "password=");
     becomes("the password is wrong", "the password is wrong");
     becomes("unexpected token: x", "unexpected token: x");
     becomes("user=u", "user=u");
     becomes("", "");
+}
+
+/* JSON that somebody printed as a string of JSON, once or twice. */
+static void pairs_in_strings(void **s) {
+    (void)s;
+    becomes("{\"m\":\"{\\\"token\\\":\\\"x\\\",\\\"user\\\":\\\"u\\\"}\"}",
+            "{\"m\":\"{\\\"token\\\":\\\"***\\\",\\\"user\\\":\\\"u\\\"}\"}");
+    becomes("\"{\\\"token\\\":\\\"x\\\\\\\"y\\\"}\"", "\"{\\\"token\\\":\\\"***\\\"}\"");
+    becomes("\"password=\\\"two words\\\" user=u\"", "\"password=\\\"***\\\" user=u\"");
+    becomes("\"password=\\\"never ends\" user=u", "\"password=\\\"***\" user=u");
+    becomes("\"password=x\\\" user=u\"", "\"password=***\\\" user=u\"");
+    becomes("\\\\\\\"token\\\\\\\":[\\\\\\\"x\\\\\\\"]", "\\\\\\\"token\\\\\\\":***");
+}
+
+/* A line of a megabyte takes no longer than it is long. */
+static void backslashes_by_the_million(void **s) {
+    (void)s;
+    static const char *const starts[] = { "password=", "password='", "password=[" };
+    static char text[1 << 20];
+    for (size_t i = 0; i < HX_ARRAY_LEN(starts); i++) {
+        memset(text, '\\', sizeof text - 1);
+        memcpy(text, starts[i], strlen(starts[i]));
+        _cleanup_free_ char *out = hx_redacted(text);
+        assert_true(strlen(out) < 20);
+    }
 }
 
 static void remembered(void **s) {
@@ -81,6 +110,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls),
         cmocka_unit_test(pairs),
+        cmocka_unit_test(pairs_in_strings),
+        cmocka_unit_test(backslashes_by_the_million),
         cmocka_unit_test(remembered),
         cmocka_unit_test(appends),
     };

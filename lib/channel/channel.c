@@ -152,11 +152,13 @@ static bool receive(struct hx_channel *channel) {
         return true; /* "reset" comes once, before what the other end had still sent */
     if (n < 0 && errno == EAGAIN)
         return false;
+    int fd = n < 0 ? -1 : take_fd(&message); /* an empty packet reads like the end, and may carry one all the same */
     if (n <= 0) {
+        if (fd >= 0)
+            close(fd);
         end(channel);
         return false;
     }
-    int fd = take_fd(&message);
     _cleanup_json_ json_t *object = NULL;
     struct hx_json_error error;
     if ((message.msg_flags & MSG_TRUNC) == 0 && hx_json_parse(text, (size_t)n, &object, &error) == 0 &&

@@ -118,6 +118,7 @@ static void bad_lines(void **state) {
         { "{\"type\":\"t\",\"prioritty\":1}", "unknown key \"prioritty\", did you mean \"priority\"?" },
         { "{\"type\":\"t\",\"frobnicate\":1}", "unknown key \"frobnicate\"" },
         { "{\"type\":\"t\",\"\":1}", "unknown key \"\"" },
+        { "{\"type\":\"t\",\"a\\nb\":1}", "unknown key \"a\\nb\"" },
         { "{\"type\":\"t\",\"payload\":{\"a\":1,\"a\":2}}", "payload: byte 8: duplicate key" },
         { "{\"type\":\"t\",\"payload\":[1}}", "payload: " },
         { "{\"type\":\"t\",\"payload\":nope}", "payload: " },

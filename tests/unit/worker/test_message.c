@@ -61,6 +61,14 @@ static void result_is_kept_as_compact_json(void **state) {
     assert_string_equal(m.result, "{\"b\":1,\"a\":[true,null]}");
     assert_int_equal(parse("{\"result\":null}"), 1);
     assert_string_equal(m.result, "null");
+    assert_int_equal(parse("{\"r\\u0065sult\": {\"a\": 1}}"), 1); /* as some libraries write names */
+    assert_string_equal(m.result, "{\"a\":1}");
+}
+
+static void a_nul_is_no_white_space(void **state) {
+    (void)state;
+    static const char line[] = "\0{\"result\":1}";
+    assert_int_equal(message_parse(line, sizeof line - 1, &m, why, sizeof why), 0);
 }
 
 static void error_with_all_its_members(void **state) {
@@ -122,6 +130,7 @@ int main(void) {
         cmocka_unit_test_teardown(ordinary_lines_are_no_messages, end),
         cmocka_unit_test_teardown(stage_and_progress, end),
         cmocka_unit_test_teardown(result_is_kept_as_compact_json, end),
+        cmocka_unit_test_teardown(a_nul_is_no_white_space, end),
         cmocka_unit_test_teardown(error_with_all_its_members, end),
         cmocka_unit_test_teardown(snooze_and_cancel, end),
         cmocka_unit_test_teardown(a_result_that_cannot_be_kept_is_no_ordinary_line, end),

@@ -68,7 +68,7 @@ void worker_drain_step(struct worker *w) {
         worker_leave(w, HX_EXIT_TRY_AGAIN);
         return;
     }
-    if (w->run_count || w->flights || w->doubts || w->spent_count || w->signing_off)
+    if (w->run_count || w->flights || w->doubts || w->adopting || w->spent_count || w->signing_off)
         return;
     if (!w->registered || !hx_pg_connected(w->side)) {
         worker_leave(w, HX_EXIT_OK);

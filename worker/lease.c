@@ -1,5 +1,6 @@
 #include "common/process.h"
 #include "lib/ledger/schema.h"
+#include "worker/audit.h"
 #include "worker/run.h"
 
 #include <limits.h>
@@ -9,7 +10,7 @@
 /* This worker's row in PostgreSQL: made at the start, renewed while it lives, and the place where it learns that it was declared dead
  * or that a job is to stop. */
 
-enum { SIGNALS_MS = 250, RETRY_MS = 1000 };
+enum { SIGNALS_MS = 250, RETRY_MS = 1000, RENEWALS = 3 /* a lease */ };
 
 static void tell_supervisor(struct worker *w, const char *op, const char *why) {
     if (w->channel)
@@ -145,7 +146,7 @@ static void renewed(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *
     w->renew_busy = false;
     if (w->leaving)
         return;
-    hx_timer_set(w->renew_timer, error ? HX_MIN(lease_ms(w) / 3, (int64_t)RETRY_MS) : lease_ms(w) / 3);
+    hx_timer_set(w->renew_timer, error ? HX_MIN(lease_ms(w) / RENEWALS, (int64_t)RETRY_MS) : lease_ms(w) / RENEWALS);
     if (error) { /* the connection says so itself */
         if (!w->lapsed && !worker_lease_held(w))
             say_lapsed(w);
@@ -159,6 +160,8 @@ static void renewed(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *
     w->renewed_boot_ms = w->renewing_boot_ms;
     if (w->lapsed && worker_lease_held(w))
         say_held(w);
+    if (++w->renewals % RENEWALS == 0)
+        audit_want(w);
 }
 
 static void renew(void *user) {
@@ -169,7 +172,7 @@ static void renew(void *user) {
     w->renewing_boot_ms = hx_boot_ms();
     struct hx_pg_tx *tx = hx_pg_tx_new("renew");
     hx_ledger_renew(tx, w->id, (int32_t)(w->builtin_running + w->slots_running));
-    hx_pg_submit(w->side, tx, lease_ms(w) / 3, renewed, w);
+    hx_pg_submit(w->side, tx, lease_ms(w) / RENEWALS, renewed, w);
 }
 
 /* --- cancellations --- */
@@ -215,6 +218,6 @@ void worker_lease_start(struct worker *w) {
     w->renew_timer = hx_timer_free(w->renew_timer);
     w->renew_timer = hx_timer_new(w->loop, renew, w);
     w->signal_timer = hx_timer_new(w->loop, look_for_signals, w);
-    hx_timer_set(w->renew_timer, lease_ms(w) / 3);
+    hx_timer_set(w->renew_timer, lease_ms(w) / RENEWALS);
     hx_timer_set(w->signal_timer, SIGNALS_MS);
 }

@@ -2,6 +2,7 @@
 
 #include "worker/alone.h"
 #include "worker/aside.h"
+#include "worker/audit.h"
 #include "worker/exec.h"
 #include "worker/flight.h"
 #include "worker/mock.h"
@@ -28,7 +29,7 @@ static unsigned flights_allowed(const struct worker *w) {
 
 /* The next transaction: what ended, then what can start. */
 static void send_next(struct worker *w) {
-    if (!w->registered || w->flights >= flights_allowed(w) || w->doubts ||
+    if (!w->registered || audit_step(w) || w->flights >= flights_allowed(w) || w->doubts ||
         (w->work_pause && hx_timer_armed(w->work_pause)))
         return;
     struct hx_pg_tx *tx = hx_pg_tx_new("work");

@@ -72,6 +72,8 @@ struct worker {
     size_t ended_count;
     size_t messages;       /* progress events not committed yet */
     bool telling;          /* a flight carries some */
+    int audit;             /* audit.c: how far it is */
+    size_t adopting;       /* claims that it found, on their way */
     struct hx_uuid *spent; /* tokens of claims whose last job is completed and whose row is still there */
     size_t spent_count;
     char *plain_detail;   /* the event detail of a builtin's plain success */
@@ -83,6 +85,7 @@ struct worker {
     /* CLOCK_BOOTTIME when the last renewal that committed was sent (its answer may have waited for us, while others saw the counter
      * stand still), and when the one in flight was. */
     int64_t renewed_boot_ms, renewing_boot_ms;
+    unsigned renewals;
     bool lapsed;      /* said that the lease has run out */
     int64_t heard_ms; /* hx_mono_ms when PostgreSQL last answered */
     bool registered, draining, cut_short, signing_off, leaving;

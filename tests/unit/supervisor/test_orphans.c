@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,26 +27,40 @@ static void on_clear(void *user) {
     cleared++;
 }
 
-static pid_t sleeper(bool with_child) {
+static _Noreturn void sleep_on(void) {
+    for (;;)
+        pause();
+}
+
+/* *ret_child: the sleeper's own child, which is there on return; ret_child NULL: it has none. */
+static pid_t sleeper(pid_t *ret_child) {
+    int told[2];
+    assert_int_equal(pipe(told), 0);
     pid_t pid = fork();
     if (pid == 0) {
         sigaction(SIGTERM, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
-        if (with_child)
-            fork();
-        for (;;)
-            pause();
+        pid_t child = ret_child ? fork() : 0;
+        if (child > 0 && write(told[1], &child, sizeof(child)) != sizeof(child))
+            _exit(1);
+        sleep_on();
     }
+    if (ret_child)
+        assert_int_equal(read(told[0], ret_child, sizeof(*ret_child)), sizeof(*ret_child));
+    close(told[0]);
+    close(told[1]);
     return pid;
 }
 
 static void ends_strangers_only(void **s) {
     (void)s;
-    pid_t inherited = sleeper(false);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L),
+                     0); /* as the supervisor is: an orphan's child comes to it */
+    pid_t inherited = sleeper(NULL), orphans_child;
     assert_int_equal(hx_loop_new(&loop), 0);
     deaths = deaths_new();
     struct orphans *o = orphans_new(loop, deaths, knows, on_clear, NULL);
-    known = sleeper(false);
-    pid_t orphan = sleeper(true);
+    known = sleeper(NULL);
+    pid_t orphan = sleeper(&orphans_child);
     orphans_sweep(o);
     assert_true(orphans_sweeping(o));
     assert_int_equal(cleared, 0);
@@ -53,6 +68,7 @@ static void ends_strangers_only(void **s) {
         hx_loop_once(loop, 3000);
     assert_false(orphans_sweeping(o));
     assert_int_equal(kill(orphan, 0), -1);
+    assert_int_equal(kill(orphans_child, 0), -1);
     assert_int_equal(waitpid(known, NULL, WNOHANG), 0);
     assert_int_equal(waitpid(inherited, NULL, WNOHANG), 0);
     kill(known, SIGKILL);

@@ -90,6 +90,7 @@ enum kind {
     BACKEND,
     ASKED,
     AGAIN,
+    CLAIMS_OF,
     TAKE,
     PARK,
     QUARANTINE,
@@ -320,6 +321,12 @@ int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, in
     return last(tx);
 }
 
+int hx_ledger_claims_of(struct hx_pg_tx *tx, int32_t worker) {
+    assert_int_equal(worker, 7);
+    add(tx, CLAIMS_OF, NULL, 0);
+    return last(tx);
+}
+
 int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit) {
     assert_true(type_count > 0 && types[0] && limit > 0);
     struct statement *s = add(tx, TAKE, NULL, 0);
@@ -507,6 +514,9 @@ static inline void apply_one(struct statement *s) {
         permits += s->n;
     if (s->kind == AGAIN)
         apply_again(s);
+    for (size_t i = 0; s->kind == CLAIMS_OF && i < claim_count; i++)
+        if (claim_held[i])
+            add_row(s, &claim_rows[i]);
     if (s->kind == RECEIPT)
         claim_held[claim_index(&s->token)] = true;
     if (s->kind == BACKEND)
@@ -610,10 +620,10 @@ static inline void tell_ids(struct hx_buf *b, const struct statement *s) {
 }
 
 static inline void tell_statement(struct hx_buf *b, const struct statement *s) {
-    static const char *const names[] = { "",         "claim",    "limited", "complete",   "settle",  "progress",
-                                         "done",     "answered", "free",    "receipt",    "backend", "asked",
-                                         "again",    "take",     "park",    "quarantine", "renew",   "signals",
-                                         "sign_off", "schema",   "types",   "worker" };
+    static const char *const names[] = { "",        "claim",    "limited", "complete", "settle",     "progress",
+                                         "done",    "answered", "free",    "receipt",  "backend",    "asked",
+                                         "again",   "claims",   "take",    "park",     "quarantine", "renew",
+                                         "signals", "sign_off", "schema",  "types",    "worker" };
     if (s->kind == NOTHING)
         return;
     hx_buf_puts(b, b->len ? " " : "");

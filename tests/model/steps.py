@@ -222,12 +222,19 @@ def work(state, setup, w, worker, j, hand):
                 led.take(j)
                 led.hand(w, j, candidate="row")
             yield from one(state, setup, "take", w, j, take)
+    if hand.candidate and not hand.run and not worker.flight:
+        yield from one(state, setup, "park: busy", w, j, lambda led: park(led, w, j))
     if hand.signal and not hand.run and not hand.ended and not worker.flight and not worker.doubt:
         yield from one(state, setup, "answered", w, j, lambda led: forget(led, w, j))
     if not worker.flight:
         yield from begin(state, setup, w, worker, j, hand)
     if hand.run and not hand.ended:
         yield from run(state, setup, w, worker, j, hand)
+
+
+def park(led, w, j):
+    led.park(j)
+    led.hand(w, j, candidate="")
 
 
 def forget(led, w, j):

@@ -29,6 +29,14 @@ static inline char *fuzz_text(const uint8_t *data, size_t size) {
     return hx_strndup((const char *)data, size);
 }
 
+/* A new folder in $TMPDIR, else /tmp; the caller removes it and frees. */
+static inline char *fuzz_folder(void) {
+    const char *parent = getenv("TMPDIR");
+    char *path = hx_printf("%s/heimdex-fuzz-XXXXXX", parent ? parent : "/tmp");
+    must(mkdtemp(path));
+    return path;
+}
+
 /* Takes one byte off the input; 0 where there is none. */
 static inline uint8_t fuzz_byte(const uint8_t **data, size_t *size) {
     if (*size == 0)

@@ -16,7 +16,7 @@ const char *__lsan_default_suppressions(void) {
     return "leak:libconfig.so\n";
 }
 
-static char folder[] = "/tmp/heimdex-fuzz-XXXXXX";
+static char *folder;
 static char *paths[3];
 static const char *const names[] = { "heimdex.conf", "included", "handlers.d/a.conf" };
 static pid_t creator;
@@ -29,13 +29,14 @@ static void clean_up(void) {
     _cleanup_free_ char *handlers = hx_printf("%s/handlers.d", folder);
     rmdir(handlers);
     rmdir(folder);
+    free(folder);
 }
 
 /* Nothing of the surroundings may decide. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
+    folder = fuzz_folder();
     clearenv();
-    must(mkdtemp(folder));
     hx_secret_set_root(folder);
     for (size_t i = 0; i < HX_ARRAY_LEN(paths); i++)
         paths[i] = hx_printf("%s/%s", folder, names[i]);

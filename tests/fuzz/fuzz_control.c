@@ -11,7 +11,7 @@
 static struct supervisor fleet; /* without children */
 static struct control *control;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
-static char folder[] = "/tmp/heimdex-fuzz-XXXXXX";
+static char *folder;
 static pid_t creator;
 
 static void clean_up(void) {
@@ -21,13 +21,16 @@ static void clean_up(void) {
     deaths_free(fleet.deaths);
     hx_loop_free(fleet.loop);
     free(fleet.status);
+    _cleanup_free_ char *lock = hx_printf("%s.lock", address.sun_path);
+    unlink(lock);
     rmdir(folder);
+    free(folder);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     struct control_error error;
-    must(mkdtemp(folder));
+    folder = fuzz_folder();
     snprintf(address.sun_path, sizeof address.sun_path, "%s/control", folder);
     must(hx_loop_new(&fleet.loop) == 0);
     static char instance[] = "main";

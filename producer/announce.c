@@ -1,6 +1,7 @@
 #include "producer/announce.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "common/text.h"
 #include "lib/kafka/producer.h"
 #include "lib/kafka/record.h"
@@ -86,6 +87,7 @@ static void unit_settle(struct announcer *a, struct unit *u) {
 static void on_delivery(bool ok, const struct hx_kafka_error *error, void *record_user, void *user) {
     (void)error;
     struct unit *u = record_user;
+    HX_FAIL_HERE("submit.after_publish");
     u->pending--;
     u->failed |= !ok;
     unit_settle(user, u);
@@ -181,7 +183,7 @@ static bool send_group(struct announcer *a, struct unit *u, const struct announc
 void announcer_publish(struct announcer *a, int64_t outbox, struct announcement *items, size_t n) {
     if (n == 0)
         return;
-    if (a->first && hx_mono_ms() - a->first->since_ms > PATIENCE_MS) {
+    if (HX_FAIL("submit.before_publish") || (a->first && hx_mono_ms() - a->first->since_ms > PATIENCE_MS)) {
         a->left++;
         return;
     }

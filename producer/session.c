@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/exit_codes.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "producer/failure.h"
 
@@ -90,6 +91,7 @@ static void delete_delivered(struct session *s) {
 int session_close(struct session *s, int exit_code) {
     if (s->sender && s->loop_error == 0)
         output_drain(s->output); /* what is durable is said, whatever came after it */
+    HX_FAIL_HERE("submit.after_ack");
     if (s->sender && session_is_well(s)) {
         announcer_wait(s->announcer, KAFKA_MS);
         delete_delivered(s);
@@ -106,6 +108,7 @@ int session_close(struct session *s, int exit_code) {
 }
 
 void session_print(struct session *s, const struct answer *answer) {
+    HX_FAIL_HERE("submit.before_ack");
     struct hx_buf *out = output_buffer(s->output);
     char id[HX_UUID_SIZE];
     hx_uuid_format(&answer->id, id);

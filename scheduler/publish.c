@@ -80,7 +80,8 @@ static bool send_shorter(struct relay *r, struct sent *sent);
 static void send_record(struct relay *r, struct sent *sent, const char *topic, const char *key, const void *data,
                         size_t size) {
     struct hx_kafka_error error = { 0 };
-    int e = hx_producer_send(r->producer, topic, key, data, size, sent, &error);
+    int e =
+        HX_FAIL("relay.before_publish") ? -EAGAIN : hx_producer_send(r->producer, topic, key, data, size, sent, &error);
     if (e == 0) {
         r->records++;
         silence_sent(&r->silence, hx_mono_ms());
@@ -105,6 +106,7 @@ static bool send_shorter(struct relay *r, struct sent *sent) {
 void publish_report(bool ok, const struct hx_kafka_error *error, void *record_user, void *user) {
     struct relay *r = user;
     struct sent *sent = record_user;
+    HX_FAIL_HERE("relay.after_publish");
     r->records--;
     bool too_long = !ok && error->code == KAFKA_MESSAGE_TOO_LARGE;
     silence_report(&r->silence, ok || too_long, hx_mono_ms());

@@ -44,6 +44,7 @@ static void say_reaped(const struct death *d, const struct hx_reaped *reaped) {
 }
 
 static void tell_answered(struct scheduler *s, const struct death *d) {
+    HX_FAIL_HERE("reaper.before_answer");
     if (s->channel && d->number >= 0)
         hx_channel_send(s->channel, json_pack("{s:s, s:I}", "op", "answered", "death", (json_int_t)d->number), -1);
 }

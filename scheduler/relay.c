@@ -111,7 +111,7 @@ static const struct task_kind take_kind = {
     .name = "relay", .every_ms = EVERY_MS, .to_the_end = true, .ask = ask_take, .answer = answer_take
 };
 static const struct task_kind expand_kind = {
-    .name = "relay's jobs", .to_the_end = true, .ask = ask_expand, .answer = answer_expand, .failed = failed_expand
+    .name = "relay jobs", .to_the_end = true, .ask = ask_expand, .answer = answer_expand, .failed = failed_expand
 };
 
 static void notified(const char *channel, const char *payload, void *user) {

@@ -65,6 +65,7 @@ void scheduler_heard(struct hx_channel *channel, const json_t *message, int fd, 
         hx_error(NULL, "the supervisor is gone, ending");
         scheduler_leave(s, HX_EXIT_OK);
     } else if (hx_json_get_string(message, "op", &op) > 0 && hx_streq(op, "death")) {
+        HX_FAIL_HERE("reaper.told");
         struct death *death = death_from_message(message, fd);
         if (death)
             reaper_add(s->reaper, death);
@@ -100,6 +101,7 @@ static void too_late(void *user) {
 static void asked_to_stop(int signo, pid_t sender, void *user) {
     struct scheduler *s = user;
     (void)signo, (void)sender;
+    HX_FAIL_HERE("scheduler.ending");
     hx_info(NULL, "ending");
     s->ending = true;
     hx_timer_set(s->end_timer, END_MS);

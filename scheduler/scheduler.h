@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "common/evidence.h"
 #include "common/exit_codes.h"
 #include "common/log.h"

@@ -63,6 +63,7 @@ static void name_topics(struct topics *t) {
 
 /* Its signals are ours to take. */
 static void start_helper(struct topics *t) {
+    HX_FAIL_HERE("topics.before_make");
     const struct hx_config *c = t->scheduler->config;
     name_topics(t);
     t->options = scheduler_kafka(t->scheduler, "heimdex-topics");
@@ -94,6 +95,7 @@ static void helped(int fd, uint32_t events, void *user) {
     if (read(fd, &count, sizeof count) < 0)
         return;
     pthread_join(t->helper, NULL); /* it has said its last word */
+    HX_FAIL_HERE("topics.after_make");
     t->running = false;
     relay_open(t->scheduler->relay);
     if (t->result < 0) {

@@ -1,6 +1,7 @@
 #include "supervisor/child.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "common/text.h"
@@ -99,6 +100,7 @@ static void forget_process(struct child *child) {
 static void on_ended(pid_t pid, int status, const struct rusage *usage, void *user) {
     struct child *child = user;
     child->pid = 0;
+    HX_FAIL_HERE("supervisor.after_reap");
     if (child->channel)
         hx_channel_read(child->channel);
     output_finish(child->output);
@@ -140,14 +142,16 @@ static int start(struct child *child) {
     int r = open_ends(child, theirs);
     if (r < 0)
         return r;
-    r = launch_child(child->host->launch, child->role->program, child->slot, child->evidence_fd, theirs[0], theirs[1],
-                     &child->pid);
+    r = HX_FAIL("supervisor.before_spawn") ? -EAGAIN
+                                           : launch_child(child->host->launch, child->role->program, child->slot,
+                                                          child->evidence_fd, theirs[0], theirs[1], &child->pid);
     close(theirs[0]);
     close(theirs[1]);
     if (r < 0) {
         child->pid = 0;
         return r;
     }
+    HX_FAIL_HERE("supervisor.after_spawn");
     child->generation = ++generations;
     child->started_ms = child->pulse_ms = hx_mono_ms();
     child->pulse = 0;

@@ -1,5 +1,6 @@
 #include "supervisor/deaths.h"
 
+#include "common/failpoint.h"
 #include "common/text.h"
 
 struct deaths {
@@ -60,8 +61,11 @@ void deaths_clear(struct deaths *ds, void (*on_clear)(const struct death *d, voi
 
 void deaths_tell(struct deaths *ds, struct hx_channel *scheduler) {
     for (struct death *d = ds->first; d; d = d->next)
-        if (d->cleared && !d->sent_to && hx_channel_send(scheduler, death_message(d), d->evidence_fd) == 0)
+        if (d->cleared && !d->sent_to && !HX_FAIL("supervisor.before_handover") &&
+            hx_channel_send(scheduler, death_message(d), d->evidence_fd) == 0) {
             d->sent_to = scheduler;
+            HX_FAIL_HERE("supervisor.after_handover");
+        }
 }
 
 void deaths_scheduler_gone(struct deaths *ds, const struct hx_channel *scheduler) {
@@ -71,6 +75,7 @@ void deaths_scheduler_gone(struct deaths *ds, const struct hx_channel *scheduler
 }
 
 bool deaths_answered(struct deaths *ds, int64_t number) {
+    HX_FAIL_HERE("supervisor.answered");
     for (struct death **at = &ds->first; *at; at = &(*at)->next)
         if ((*at)->number == number && (*at)->cleared) {
             remove_at(ds, at);

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/evidence.h"
 #include "common/exit_codes.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "common/text.h"
@@ -9,6 +10,7 @@
 #include "supervisor/groups.h"
 #include "supervisor/guard.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -137,6 +139,7 @@ static void rename_self(int argc, char **argv) {
     size_t room = (size_t)(last + strlen(last) - argv[0]);
     memset(argv[0], 0, room);
     hx_strcopy(argv[0], room + 1, name);
+    program_invocation_short_name = argv[0];
 }
 
 static void start_log(void) {
@@ -161,6 +164,7 @@ int guard_main(int argc, char **argv) {
         return HX_EXIT_USAGE; /* started by hand, most likely */
     hx_loop_run(post.loop);
     if (!post.relieved) {
+        HX_FAIL_HERE("guard.before_kill");
         end_workers(&post);
         hx_warning(NULL, "the supervisor is gone: ended %d process groups of handlers", end_groups(&post));
     }

@@ -1,6 +1,7 @@
 #include "supervisor/orphans.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "common/text.h"
@@ -83,6 +84,7 @@ struct orphans *orphans_free(struct orphans *o) {
 
 /* Even when nothing is left, the loop comes back for it: a caller isn't called back from within its own call. */
 void orphans_sweep(struct orphans *o) {
+    HX_FAIL_HERE("supervisor.before_kill_groups");
     kill_all(o);
     o->deadline_ms = hx_mono_ms() + SWEEP_MS;
     o->pause_ms = FIRST_PAUSE_MS;

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/exit_codes.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "lib/notify/notify.h"
@@ -46,6 +47,7 @@ static void on_orphans_clear(void *user) {
 }
 
 static void begin_stop(struct supervisor *s) {
+    HX_FAIL_HERE("supervisor.before_stop");
     report_stopping(s);
     hx_notify_extend_timeout(s->host.drain_ms + EXTRA_STOP_MS);
     stop_begin(&s->stop);
@@ -284,6 +286,7 @@ int supervisor_run(struct supervisor *s) {
     if (hx_config_int(s->config, HX_LOG_HEARTBEAT) > 0)
         hx_timer_set(s->heartbeat_timer, hx_config_int(s->config, HX_LOG_HEARTBEAT));
     int r = hx_loop_run(s->loop);
+    HX_FAIL_HERE("supervisor.after_stop");
     if (r < 0) {
         hx_error(NULL, "event loop: %s", strerror(-r));
         return HX_EXIT_SOFTWARE; /* children and guard see us go */

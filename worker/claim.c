@@ -108,6 +108,8 @@ void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx,
 }
 
 void claim_committed(struct flight *f, const struct hx_pg_tx *tx) {
+    if (f->part_count)
+        HX_FAIL_HERE("claim.after_commit");
     for (size_t i = 0; i < f->part_count; i++)
         claim_run(f->worker, f->parts[i].claim, tx, f->parts[i].statement);
     worker_settle_candidates(f->worker, f->batch.v, f->batch.n);

@@ -118,6 +118,8 @@ static void report_stale(struct flight *f, const struct hx_pg_tx *tx) {
 }
 
 void complete_committed(struct flight *f, const struct hx_pg_tx *tx) {
+    if (f->outcome_count)
+        HX_FAIL_HERE("complete.after_commit");
     if (tx && f->outcome_count)
         report_stale(f, tx);
     bool limited = false;

@@ -76,6 +76,7 @@ static void ask(void *user) {
 }
 
 void doubt_ask(struct flight *f) {
+    HX_FAIL_HERE("doubt.begin");
     hx_warning(NULL, "the connection broke in a commit, asking for its claim");
     f->worker->doubts++;
     ask(f);

@@ -34,6 +34,7 @@ void worker_drain(struct worker *w) {
     if (w->draining)
         return;
     w->draining = true;
+    HX_FAIL_HERE("drain.begin");
     hx_info(NULL, "draining: %zu jobs running", w->builtin_running + w->slots_running);
     backlog_clear(w->backlog);
     alone_release(w, "drain");
@@ -75,6 +76,7 @@ void worker_drain_step(struct worker *w) {
         return;
     }
     w->signing_off = true;
+    HX_FAIL_HERE("drain.before_signoff");
     struct hx_pg_tx *tx = hx_pg_tx_new("sign off");
     hx_ledger_sign_off(tx, w->id);
     hx_pg_submit(w->side, tx, SIGN_OFF_MS, signed_off, w);

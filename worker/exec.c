@@ -237,7 +237,7 @@ void exec_start(struct run *run, const struct hx_job *job) {
     struct exec *x = run->exec;
     x->said = (struct message){ .progress = -1, .retry_after_ms = -1, .snooze_ms = -1 };
     int out[2] = { -1, -1 }, err[2] = { -1, -1 };
-    int r = spawn(run, job, out, err);
+    int r = HX_FAIL("run.before_spawn") ? -EAGAIN : spawn(run, job, out, err);
     hx_close_p(&out[1]);
     hx_close_p(&err[1]);
     if (r < 0) {
@@ -246,6 +246,7 @@ void exec_start(struct run *run, const struct hx_job *job) {
         not_started(run, r);
         return;
     }
+    HX_FAIL_HERE("run.after_spawn");
     x->out = output_new(w->loop, out[0], MESSAGE_LINE, out_line, run);
     x->err = output_new(w->loop, err[0], LOGGED_LINE, err_line, run);
     hx_loop_child(w->loop, x->pid, exited, run);

@@ -193,6 +193,7 @@ static void signalled(struct hx_pg_tx *tx, const struct hx_pg_error *error, void
     for (int row = 0; !error && row < hx_pg_rows(tx, 0); row++) {
         struct hx_uuid id = hx_pg_get_uuid(tx, 0, row, 0);
         struct run *run = run_find(w, &id);
+        HX_FAIL_HERE("cancel.seen");
         if (run)
             run_stop(run, STOP_CANCEL, hx_pg_get_text(tx, 0, row, 1, NULL));
         else if (!w->flights && !w->doubts)

@@ -19,8 +19,11 @@ static void part_done(struct worker *w, struct hx_in_flight *record, size_t n) {
     const char *topic;
     int32_t partition;
     int64_t next;
-    if (record && hx_progress_done(w->progress, record, n, &topic, &partition, &next) && w->consumer)
-        hx_consumer_store(w->consumer, topic, partition, next);
+    if (!record || !hx_progress_done(w->progress, record, n, &topic, &partition, &next) || !w->consumer)
+        return;
+    HX_FAIL_HERE("offset.before_store");
+    hx_consumer_store(w->consumer, topic, partition, next);
+    HX_FAIL_HERE("offset.after_store");
 }
 
 void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n) {
@@ -56,6 +59,7 @@ static void take_record(struct worker *w, const struct hx_record *r) {
         aside_park(w, found, a.count, "no_handler");
     for (size_t i = 0; handler && i < a.count; i++)
         backlog_add(w->backlog, &found[i]);
+    HX_FAIL_HERE("poll.after_record");
 }
 
 void worker_poll(struct worker *w) {
@@ -80,6 +84,7 @@ static void ready(void *user) {
 
 static void revoked(const char *topic, int32_t partition, void *user) {
     struct worker *w = user;
+    HX_FAIL_HERE("poll.revoked");
     hx_progress_drop(w->progress, topic, partition);
 }
 

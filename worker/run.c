@@ -75,12 +75,14 @@ static void out_of_time(void *user) {
 
 void run_start(struct run *run, const struct hx_job *job) {
     struct worker *w = run->worker;
-    run->evidence = hx_evidence_start(w->evidence, &run->id, run->fence, w->run_count);
+    if (!HX_FAIL("run.before_evidence"))
+        run->evidence = hx_evidence_start(w->evidence, &run->id, run->fence, w->run_count);
     if (!run->evidence) { /* more runs than the supervisor can be told of: another time */
         outcome_released(run, "no room for evidence");
         run_end(run);
         return;
     }
+    HX_FAIL_HERE("run.after_evidence");
     run->started_us = hx_wall_us();
     if (run->handler->kind == HANDLER_MOCK)
         mock_start(run, job);
@@ -94,6 +96,7 @@ void run_start(struct run *run, const struct hx_job *job) {
 
 void run_end(struct run *run) {
     struct worker *w = run->worker;
+    HX_FAIL_HERE("run.ended");
     alone_drop(run);
     run->ended = true;
     run->timer = hx_timer_free(run->timer);
@@ -109,6 +112,7 @@ void run_end(struct run *run) {
         w->ended_head = run;
     w->ended_tail = run;
     w->ended_count++;
+    HX_FAIL_HERE("run.before_complete");
 }
 
 /* It was kept back and never started: its attempt is given back. */

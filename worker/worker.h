@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/evidence.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/exit_codes.h"
 #include "common/loop.h"

@@ -6,9 +6,11 @@
 /* HEIMDEX_* names that mean something else: never keys, never warned of. The handler contract's are here because a
  * handler may well start one of our tools. */
 static const char *const reserved[] = {
-    "HEIMDEX_CONFIG",   "HEIMDEX_KAFKA_PORT", "HEIMDEX_FAIL",    "HEIMDEX_JOB_ID",
-    "HEIMDEX_JOB_TYPE", "HEIMDEX_ORG_ID",     "HEIMDEX_ATTEMPT", "HEIMDEX_MAX_ATTEMPTS",
-    "HEIMDEX_FENCE",    "HEIMDEX_DEADLINE",   "HEIMDEX_FLEET",
+    "HEIMDEX_CONFIG",  "HEIMDEX_KAFKA_PORT",   "HEIMDEX_JOB_ID",   "HEIMDEX_JOB_TYPE", "HEIMDEX_ORG_ID",
+    "HEIMDEX_ATTEMPT", "HEIMDEX_MAX_ATTEMPTS", "HEIMDEX_FENCE",    "HEIMDEX_DEADLINE", "HEIMDEX_FLEET",
+#ifdef HX_FAILPOINTS /* elsewhere whoever sets them is to be told that they do nothing */
+    "HEIMDEX_FAIL",    "HEIMDEX_FAIL_ONCE",    "HEIMDEX_FAIL_LOG",
+#endif
 };
 
 /* The name of the variable that sets the key in today's environment, or NULL. Empty variables count as unset. */

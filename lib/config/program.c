@@ -4,6 +4,7 @@
 #include "lib/config/usage.h"
 
 #include "common/exit_codes.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/redact.h"
 #include "common/units.h"
@@ -229,7 +230,9 @@ int hx_program_start(const struct hx_program *program, int argc, char **argv, hx
         .program = program, .argc = argc, .argv = argv, .cb = cb, .user = user, .config_fd = -1, .ret = ret
     };
     ret->words = argv + 1; /* words move to the front of argv: there are never more of them than were read */
-    int r = parse_words(&p);
+    int r = hx_fail_start();
+    if (r == 0)
+        r = parse_words(&p);
     if (r < 0)
         r = finish(&p);
     if (r >= 0)

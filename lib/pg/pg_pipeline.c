@@ -5,6 +5,8 @@
  * the Sync, and libpq reports each skipped item as PGRES_PIPELINE_ABORTED. */
 #include "lib/pg/pg_internal.h"
 
+#include "common/failpoint.h"
+
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -119,7 +121,22 @@ static bool send_statements(struct hx_pg *pg, struct hx_pg_tx *tx) {
     return true;
 }
 
+/* For failure points: the connection is about to be given up. */
+static void cut(struct hx_pg *pg) {
+    pg_error_set(&pg->why, HX_PG_UNAVAILABLE, "cut by a failure point");
+    pg->has_why = true;
+}
+
+/* A fault is to come between the statements and their COMMIT: then the Sync waits for their answers. */
+static bool splits(const struct hx_pg_tx *tx) {
+    return HX_FAIL_ARMED_AT(tx->name, "before_commit");
+}
+
 static bool send_sync(struct hx_pg *pg, struct hx_pg_tx *tx) {
+    if (HX_FAIL_AT(tx->name, "before_commit")) {
+        cut(pg);
+        return false;
+    }
     tx->state = PG_TX_SENT; /* PQpipelineSync writes at once what the socket takes */
     return PQpipelineSync(pg->conn) == 1;
 }
@@ -134,6 +151,8 @@ static bool send_some(struct hx_pg *pg) {
     }
     struct hx_pg_tx *last = pg->flight.tail, *next = pg->queue.head;
     if (last && last->state == PG_TX_SENDING) {
+        if (splits(last) && last->at != PG_AT_SYNC)
+            return false;
         pg->broken = !send_sync(pg, last);
         return !pg->broken;
     }
@@ -142,6 +161,8 @@ static bool send_some(struct hx_pg *pg) {
     pg_tx_list_push(&pg->flight, pg_tx_list_pop(&pg->queue));
     if (!send_statements(pg, next))
         pg->broken = true;
+    else if (splits(next))
+        pg->broken = PQsendFlushRequest(pg->conn) != 1;
     else if (next->data.len < HOLD_SYNC_BYTES)
         pg->broken = !send_sync(pg, next);
     return !pg->broken;
@@ -233,6 +254,14 @@ static bool take_result(struct hx_pg *pg, struct hx_pg_tx *tx, PGresult *result)
     return goes_on;
 }
 
+/* For a failure point: it has committed, and nobody heard of it. */
+static void lose_answer(struct hx_pg *pg, struct hx_pg_tx *tx) {
+    cut(pg);
+    tx->error = pg->why;
+    tx->error.backend_pid = pg->backend_pid;
+    tx->error.in_doubt = tx->failed = pg->doomed = true;
+}
+
 /* Collects the results that are here. False when the connection is at its end. */
 static bool collect(struct hx_pg *pg) {
     unsigned nulls = 0;
@@ -254,6 +283,8 @@ static bool collect(struct hx_pg *pg) {
             continue;
         }
         PQclear(result);
+        if (!tx->failed && HX_FAIL_AT(tx->name, "after_commit"))
+            lose_answer(pg, tx);
         pg_finish(pg, pg_tx_list_pop(&pg->flight), tx->failed ? &tx->error : NULL);
         if (pg->freed)
             return true;

@@ -2,6 +2,7 @@
 #include "lib/pg/pg_internal.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 
 #include <inttypes.h>
@@ -125,6 +126,10 @@ void hx_pg_submit(struct hx_pg *pg, struct hx_pg_tx *tx, int64_t timeout_ms, hx_
         pg_error_set(&tx->error, HX_PG_DATA, "the parameters are larger than the protocol allows");
         tx->failed = true;
         tx->deadline_ms = hx_mono_ms(); /* expires in the loop, unsent */
+    } else if (HX_FAIL_AT(tx->name, "before_send")) {
+        pg_error_set(&tx->error, HX_PG_UNAVAILABLE, "refused by a failure point");
+        tx->failed = true;
+        tx->deadline_ms = hx_mono_ms();
     }
     pg_tx_list_push(&pg->queue, tx);
     if (pg->freed)
@@ -191,6 +196,7 @@ void pg_queue_listen(struct hx_pg *pg) {
     struct hx_pg_tx *tx = hx_pg_tx_new("listen");
     hx_pg_tx_add(tx, &pg->listen_stmt);
     tx->internal = true;
+    (void)HX_FAIL_AT(tx->name, "before_send"); /* nobody would learn of its failure */
     tx->timeout_ms = pg->timeout_ms;
     tx->deadline_ms = hx_mono_ms() + tx->timeout_ms;
     pg_tx_list_push_front(&pg->queue, tx);

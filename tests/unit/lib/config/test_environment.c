@@ -115,10 +115,13 @@ static void empty_means_not_probed(void **s) {
 
 static void unknown_names_warn(void **s) {
     (void)s;
-    static const char *const reserved[] = { "HEIMDEX_CONFIG",  "HEIMDEX_KAFKA_PORT",   "HEIMDEX_FAIL",
-                                            "HEIMDEX_JOB_ID",  "HEIMDEX_JOB_TYPE",     "HEIMDEX_ORG_ID",
-                                            "HEIMDEX_ATTEMPT", "HEIMDEX_MAX_ATTEMPTS", "HEIMDEX_FENCE",
-                                            "HEIMDEX_DEADLINE" };
+    static const char *const reserved[] = {
+        "HEIMDEX_CONFIG",  "HEIMDEX_KAFKA_PORT",   "HEIMDEX_JOB_ID",   "HEIMDEX_JOB_TYPE", "HEIMDEX_ORG_ID",
+        "HEIMDEX_ATTEMPT", "HEIMDEX_MAX_ATTEMPTS", "HEIMDEX_FENCE",    "HEIMDEX_DEADLINE",
+#ifdef HX_FAILPOINTS
+        "HEIMDEX_FAIL",    "HEIMDEX_FAIL_ONCE",    "HEIMDEX_FAIL_LOG",
+#endif
+    };
     for (size_t i = 0; i < HX_ARRAY_LEN(reserved); i++)
         setenv(reserved[i], "x", 1);
     setenv("HEIMDEX_WORKER_SLOTZ", "7", 1);

@@ -37,7 +37,7 @@ static inline int hx_fail_start(void) {
 }
 #define HX_FAIL(name) false
 #define HX_FAIL_HERE(name) ((void)0)
-#define HX_FAIL_AT(object, moment) false
-#define HX_FAIL_ARMED_AT(object, moment) false
+#define HX_FAIL_AT(object, moment) ((void)(object), false)
+#define HX_FAIL_ARMED_AT(object, moment) ((void)(object), false)
 
 #endif

@@ -1,0 +1,231 @@
+"""A fault at each arrow of the protocol (common/failpoint.h), and the invariant checker behind it. Needs a build with failure points."""
+import signal
+import subprocess
+import uuid
+
+import pytest
+
+from support import failpoints
+from support.binaries import clean_env
+from support.faulty import Faulty, RETRIES
+from support.wait import until
+
+pytestmark = pytest.mark.failpoints
+MIGRATE = "heimdex-migrate"
+DOUBT = "heimdex-worker/work.after_commit:error@5"  # a commit whose answer is lost
+
+
+@pytest.fixture(autouse=True)
+def built_in(binaries):
+    if not failpoints.built_in(binaries):
+        pytest.skip("these programs have no failure points: HEIMDEX_BIN=build/asan/bin")
+
+
+@pytest.fixture
+def faulty(fleet, jobs, kafka, prefix, migrated, logging_handler, handler_log, tmp_path):
+    return lambda fail="": Faulty(fleet, jobs, kafka, prefix, migrated, logging_handler, handler_log, tmp_path, fail)
+
+
+POINTS = [point for point in failpoints.declared() if point.program != MIGRATE]
+
+
+def names(points, program):
+    return {point.name for point in points if point.program == program}
+
+
+# --- each point is hit ---
+
+@pytest.mark.asan
+def test_each_point_is_hit(faulty, binaries, database):
+    """Without a fault but one lost answer: all of them lie on ways that are gone."""
+    stage = faulty(DOUBT)
+    binaries.migrate("upgrade", "head", env={**stage.env, **database.env})
+    binaries.migrate("current", env={**stage.env, **database.env})
+    stage.start()
+    stage.load()
+    stage.garbage()
+    stage.operators()
+    stage.waiting_submitter()
+    stage.crash()
+    stage.cancel()
+    stage.stale_signal()
+    stage.silent_kafka()
+    stage.kill_supervisor()
+    stage.settled()
+    stage.stop()
+    stage.judge()
+    hit = {(hit.program, hit.name) for hit in stage.hits()}
+    missed = [f"{point.program}/{point.name}" for point in failpoints.declared() if point[:2] not in hit]
+    assert not missed, missed
+    unknown = hit - {point[:2] for point in failpoints.declared()}
+    assert not unknown, unknown
+
+
+# --- the sweep ---
+
+def slices(points, n):
+    """n groups; of each program's points a group has every n-th."""
+    groups = [[] for _ in range(n)]
+    for program in sorted({point.program for point in points}):
+        for number, point in enumerate(point for point in points if point.program == program):
+            groups[number % n].append(point)
+    return groups
+
+
+def run_with(faulty, points, action):
+    fail = [failpoints.armed(points, action)]
+    doubted = any(point.name == "doubt.begin" or point.name.startswith("ask.") for point in points)
+    if doubted:
+        fail.append(DOUBT)
+    wanted = {(point.program, point.name.rpartition(".")[0]) for point in points}
+    programs = {point.program for point in points}
+    stage = faulty(",".join(fail))
+    stage.start()
+    for _ in range(3):
+        stage.load()
+        stage.garbage()
+        stage.crash()
+        stage.cancel()
+        if ("heimdex-worker", "answer") in wanted:
+            stage.stale_signal()
+        if "heimdexctl" in programs:
+            stage.operators()
+        if programs & {"heimdex-submit"}:
+            stage.waiting_submitter()
+        if ("heimdex-scheduler", "peek") in wanted:
+            stage.silent_kafka()
+        if failpoints.GUARD in programs:
+            stage.kill_supervisor()
+        stage.settled()
+        stage.stop()
+        if not stage.unfired(points):
+            break
+        stage.start()
+    missed = stage.unfired(points)
+    assert not missed, f"never fired: {missed}"
+    if any(one.process.poll() is None for one in stage.fleets):
+        stage.stop()
+    stage.judge()
+
+
+def sweep(n, points):
+    return [pytest.param(group, id=f"{number + 1}-of-{n}") for number, group in enumerate(slices(points, n)) if group]
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("points", sweep(12, POINTS))
+def test_killed_at_each_point(faulty, points):
+    """The quick sweep: several programs die in one run, each at several points, once."""
+    run_with(faulty, points, "kill")
+
+
+EACH = max(sum(point.program == program for point in POINTS) for program in {point.program for point in POINTS})
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("points", sweep(EACH, POINTS))
+@pytest.mark.parametrize("action", ["kill", "freeze", "delay=700ms"])
+def test_each_point(faulty, points, action):
+    """The sweep: one point of each program in a run."""
+    run_with(faulty, points, action)
+
+
+FAILING = [point for point in POINTS if point.fails]
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("points", sweep(EACH, FAILING))
+def test_an_error_at_each_point(faulty, points):
+    run_with(faulty, points, "error")
+
+
+# --- heimdex-migrate ---
+
+def upgrade(binaries, env, to):
+    """Until it is done, as an operator would."""
+    for _ in range(3):
+        done = subprocess.run([binaries.path(MIGRATE), "upgrade", to], env=env, capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        assert done.returncode in (-signal.SIGKILL, 69), done.stderr
+    raise AssertionError(done.stderr)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("action", ["kill", "error"])
+def test_a_migration_is_all_or_nothing(binaries, postgres, template, tmp_path, action):
+    points = [point for point in failpoints.declared() if point.program == MIGRATE]
+    head = binaries.migrate("current", env=template.env).stdout
+    for point in points:
+        database = postgres.create("t_" + uuid.uuid4().hex[:12])
+        log = tmp_path / point.name
+        env = clean_env({**database.env, "HEIMDEX_FAIL": failpoints.armed([point], action), "HEIMDEX_FAIL_LOG": log,
+                         "HEIMDEX_FAIL_ONCE": f"{log}.once"})
+        upgrade(binaries, env, "001_job_ledger_init")
+        upgrade(binaries, env, "head")
+        assert [hit.name for hit in failpoints.hits(log) if hit.action] == [point.name]
+        assert binaries.migrate("current", env=database.env).stdout == head
+        database.drop()
+
+
+# --- what had not started ---
+
+MATES = {  # where the worker dies at the fourth of eight: how many had started
+    "claim.after_commit:kill": 0,
+    "run.before_evidence:kill@4": 3,
+    "run.after_evidence:kill@4": 4,
+    "run.before_spawn:kill@4": 4,
+    "run.after_spawn:kill@4": 4,
+}
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("fail", MATES)
+def test_mates_of_a_crash_lose_no_attempt(fleet, jobs, tmp_path, fail):
+    """Eight jobs of one claim, and the worker dies while it starts them."""
+    env = {"HEIMDEX_FAIL": f"heimdex-worker/{fail}", "HEIMDEX_FAIL_ONCE": tmp_path / "once", "HEIMDEX_FAIL_LOG": tmp_path / "log"}
+    fleet(workers=1, env=env, handlers=[{"type": "mate", "exec": ["/bin/sleep", "1000"]}], worker={"slots": 8}, jobs=RETRIES)
+    jobs.ctl("pause", "mate")
+    ids = jobs.batch([{"type": "mate"}] * 8)
+    jobs.ctl("resume", "mate")
+    until(lambda: [hit for hit in failpoints.hits(tmp_path / "log") if hit.action], what="the worker died")
+
+    def released():
+        deaths = [detail for id in ids for prev, next, detail in jobs.events(id) if prev == "running" and "run" in detail]
+        assert len(deaths) == 8, deaths
+        return [detail["run"] for detail in deaths]
+    runs = until(released, what="all are released")
+    assert (runs.count("started"), runs.count("untouched")) == (MATES[fail], 8 - MATES[fail])
+    jobs.wait(ids, "running")
+    for id in ids:
+        row = jobs.row(id)
+        started = any(detail.get("run") == "started" for _, _, detail in jobs.events(id))
+        assert (row["attempt"], row["crash_count"], row["max_attempts"]) == ((2, 1, 5) if started else (1, 0, 5))
+    jobs.ctl("cancel", *ids, "--wait")
+    fleet.check.update(acks=ids, finished=True)
+
+
+@pytest.mark.asan
+def test_builtin_mates_of_a_crash_lose_no_attempt(fleet, jobs, tmp_path):
+    """Of fifty that one claim took twenty have ended, one has begun, and twenty-nine were not touched."""
+    env = {"HEIMDEX_FAIL": "heimdex-worker/run.after_evidence:kill@21", "HEIMDEX_FAIL_ONCE": tmp_path / "once"}
+    fleet(workers=1, env=env, jobs=RETRIES)
+    jobs.ctl("pause", "mock_process")
+    ids = jobs.batch([{"type": "mock_process"}] * 50)
+    jobs.ctl("resume", "mock_process")
+    jobs.wait(ids, "succeeded")
+    released = [detail["run"] for id in ids for _, _, detail in jobs.events(id) if "run" in detail]
+    assert {run: released.count(run) for run in set(released)} == {"ended": 20, "started": 1, "untouched": 29}
+    counts = sorted((row["attempt"], row["max_attempts"], row["crash_count"]) for row in map(jobs.row, ids))
+    assert counts == sorted([(2, 6, 0)] * 20 + [(2, 5, 1)] + [(1, 5, 0)] * 29)
+    fleet.check.update(acks=ids, finished=True)
+
+
+# --- the points themselves ---
+
+@pytest.mark.asan
+@pytest.mark.parametrize("program", ["heimdex-submit", "heimdex-supervisor", "heimdex-worker", "heimdex-scheduler", "heimdexctl", MIGRATE])
+def test_a_bad_point_ends_the_program(binaries, program):
+    done = binaries.run(program, "--version", env={"HEIMDEX_FAIL": "submit.before_ack:burn"}, check=False)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == f"{program}: environment HEIMDEX_FAIL: submit.before_ack:burn: must be kill, abort, exit=CODE, freeze, delay=TIME or error\n"

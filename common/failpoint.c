@@ -151,7 +151,7 @@ static void note(const char *name, const struct point *done) {
 static bool is_first(const struct point *p) {
     if (!fail.once)
         return true;
-    _cleanup_free_ char *path = hx_printf("%s.%s", fail.once, p->name);
+    _cleanup_free_ char *path = hx_printf("%s.%s.%s", fail.once, p->name, actions[p->action].name);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0)
         close(fd);

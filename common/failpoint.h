@@ -2,7 +2,7 @@
  * arrow of the protocol. Without HX_FAILPOINTS they are nothing at all: no call, no string in the program.
  *
  *   HEIMDEX_FAIL=[PROGRAM/]NAME:ACTION[=VALUE][@N],…     armed points; @N: only the N-th time this process comes by
- *   HEIMDEX_FAIL_ONCE=PATH    each of them fires once over all processes: in the one that makes the file PATH.NAME
+ *   HEIMDEX_FAIL_ONCE=PATH    each of them fires once over all processes: in the one that makes the file PATH.NAME.ACTION
  *   HEIMDEX_FAIL_LOG=PATH     each hit adds a line "PROGRAM PID NAME", with " ACTION" behind it when something was done
  *
  * kill: SIGKILL · abort: SIGABRT · exit=CODE: at once, without clean-up · freeze: SIGSTOP · delay=TIME: stands still for that

@@ -12,7 +12,7 @@ from support.wait import until
 
 pytestmark = pytest.mark.failpoints
 MIGRATE = "heimdex-migrate"
-DOUBT = "heimdex-worker/work.after_commit:error@5"  # a commit whose answer is lost
+DOUBT = "heimdex-worker/work.after_commit:error"  # the answer to a commit is lost: to a worker's first, which is a claim
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +82,7 @@ def run_with(faulty, points, action):
     stage = faulty(",".join(fail))
     stage.start()
     for _ in range(3):
+        stage.again("work.after_commit.error")
         stage.load()
         stage.garbage()
         stage.crash()

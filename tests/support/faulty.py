@@ -55,6 +55,10 @@ class Faulty:
         fired = {(hit.program, hit.name) for hit in self.hits() if hit.action}
         return [point for point in points if point[:2] not in fired]
 
+    def again(self, point):
+        """NAME.ACTION may fire once more."""
+        Path(f"{self.fail_env['HEIMDEX_FAIL_ONCE']}.{point}").unlink(missing_ok=True)
+
     # --- what systemd does ---
 
     def tend(self):
@@ -206,11 +210,10 @@ class Faulty:
         self.acks[json.loads(text)["id"]] = ("succeeded",)
 
     def silent_kafka(self):
-        """Long enough for the schedulers to look closer than two minutes behind now."""
-        before = len([hit for hit in self.hits() if hit.name == "peek.after_commit"])
+        """Fresh jobs that nobody can announce: only a look closer than two minutes behind now finds them."""
         with self.kafka.frozen():
-            self.acks[self.database.one("select heimdex_submit('mock_process')")] = ("succeeded",)
-            self.until(lambda: len([hit for hit in self.hits() if hit.name == "peek.after_commit"]) > before + 1, 30, "they peek")
+            ids = self.submit([{"type": "mock_process"}] * 5)
+            self.until(lambda: {self.jobs.status(id) for id in ids} == {"succeeded"}, 60, "found without Kafka")
 
     def kill_supervisor(self):
         self.fleets[1].kill()

@@ -86,7 +86,7 @@ static void once_over_all_processes(void **s) {
     char folder[] = "/tmp/hx-failpoint-XXXXXX", once[64], made[80];
     assert_non_null(mkdtemp(folder));
     snprintf(once, sizeof once, "%s/once", folder);
-    snprintf(made, sizeof made, "%s.x.here", once);
+    snprintf(made, sizeof made, "%s.x.here.error", once);
     setenv("HEIMDEX_FAIL_ONCE", once, 1);
     assert_int_equal(exit_of("x.here:error@2"), 2 * FAILED);
     assert_int_equal(exit_of("x.here:error@2"), PASSED);

@@ -264,6 +264,7 @@ static void out_of_grace(void *user) {
 void exec_stop(struct run *run) {
     struct worker *w = run->worker;
     hx_kill_group(run->exec->pid, SIGTERM);
+    HX_FAIL_HERE("run.after_term");
     hx_timer_free(run->timer);
     run->timer = hx_timer_new(w->loop, out_of_grace, run);
     int64_t grace = hx_config_int(w->config, HX_JOBS_KILL_GRACE);

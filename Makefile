@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test check bench install deb up down reset logs migrate makemigration migration-history \
-        readyz test-job check-job format lint clean help
+        readyz test-job check-job format lint clean help sweep
 
 # Talks to the stack of `make up` where there is one, else to what the environment names.
 ENV := if [ -f .heimdex/env ]; then . ./.heimdex/env; fi;
@@ -22,6 +22,9 @@ test: ## every suite, release and sanitizers
 
 check: ## the quick part of the tests
 	@scripts/run-tests check
+
+sweep: ## each fault at each failure point: long
+	@scripts/run-tests sweep
 
 bench: build ## measure
 	@scripts/deps all

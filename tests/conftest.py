@@ -1,6 +1,7 @@
 """Fixtures of the integration tests: a private PostgreSQL and a real Kafka for the session; a database, a topic prefix and
 fleets for each test, which end with the invariant checker. Nothing sleeps for a time: `until` waits for a condition."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,7 @@ def fleet(request, tmp_path, binaries, migrated, env):
     make.check = {}
     yield make
     failures = [str(problem) for one in made for problem in one.finish()]
+    failures += [f"{one.directory.name}: {line}" for one in made for line in re.findall(".*(?:Sanitizer:|runtime error:).*", one.log())]
     if not request.node.get_closest_marker("unchecked"):
         from checker.check import check_database
         if all(one.exit_code == 0 for one in made):

@@ -24,7 +24,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "quick: part of `make check`")
     config.addinivalue_line("markers", "asan: also run with the sanitizer build")
     config.addinivalue_line("markers", "failpoints: needs a build with failure points; not run with the release")
-    config.addinivalue_line("markers", "sweep: each fault at each failure point, for .ci/run")
+    config.addinivalue_line("markers", "sweep: takes long, for .ci/run")
     config.addinivalue_line("markers", "unchecked: the test breaks invariants on purpose")
 
 

@@ -27,8 +27,8 @@ class Binaries:
             raise AssertionError(f"{name} {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def popen(self, name, *args, env=None, **options):
-        return subprocess.Popen([self.path(name), *map(str, args)], env=clean_env(env), **options)
+    def popen(self, name, *args, env=None, wrap=(), **options):
+        return subprocess.Popen([*wrap, self.path(name), *map(str, args)], env=clean_env(env), **options)
 
     def submit(self, *args, **options):
         return self.run("heimdex-submit", *args, **options)

@@ -23,8 +23,10 @@ def handler_text(handler):
 
 
 class Fleet:
-    def __init__(self, binaries, directory, env, workers=2, handlers=(), start=True, instance=None, **sections):
+    def __init__(self, binaries, directory, env, workers=2, handlers=(), start=True, instance=None, wrap=(), **sections):
+        """wrap: a command that the supervisor's own is the end of."""
         self.binaries, self.directory, self.env = binaries, Path(directory), dict(env)
+        self.wrap = list(wrap)
         self.directory.mkdir(parents=True)
         self.log_path = self.directory / "log"
         # The path of a unix socket is short; the test's folder may not be.
@@ -49,8 +51,8 @@ class Fleet:
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
-            self.process = self.binaries.popen("heimdex-supervisor", "--config", self.config, env=self.env, stdin=-3, stdout=log,
-                                               stderr=log, cwd=self.directory)
+            self.process = self.binaries.popen("heimdex-supervisor", "--config", self.config, wrap=self.wrap, env=self.env, stdin=-3,
+                                               stdout=log, stderr=log, cwd=self.directory)
         self.asked_to_stop = False
         if wait:
             self.wait_ready()

@@ -24,6 +24,13 @@ def script(name, *args):
         raise RuntimeError(f"{name} {args}: {done.stdout}{done.stderr}")
 
 
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Database:
     def __init__(self, server, name):
         self.server, self.name = server, name
@@ -66,7 +73,9 @@ class Postgres:
         self.start()
 
     def start(self):
-        script("private-pg", "start", self.directory, *["--fast"] * self.fast)
+        """Again on the port that it had."""
+        port = [self.env["PGPORT"]] if hasattr(self, "env") else []
+        script("private-pg", "start", self.directory, *port, *["--fast"] * self.fast)
         self.env = read_env(self.directory / "env")
         self.admin_env = {**self.env, **read_env(self.directory / "admin.env")}
 
@@ -76,18 +85,43 @@ class Postgres:
     def delete(self):
         script("private-pg", "delete", self.directory)
 
+    @property
+    def pid(self):
+        return int((self.directory / "pid").read_text())
+
+    @property
+    def data(self):
+        link = self.directory / "data"
+        return link.resolve() if link.is_symlink() else self.directory / "postgres" / "data"
+
+    def family(self):
+        """The postmaster first, then every process of its cluster."""
+        data, found = str(self.data), []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "cwd") == data:
+                    found.append(int(process.name))
+            except OSError:
+                pass
+        return sorted(found, key=lambda pid: pid != self.pid)
+
+    def end(self, signo):
+        """SIGINT is a fast stop, SIGQUIT an immediate one, SIGKILL a crash. Returns when nothing of it is left."""
+        os.kill(self.pid, signo)
+        until(lambda: not self.family(), 30, "PostgreSQL's end")
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # in a container its pid may stay a zombie, which looks alive
+
     @contextmanager
     def frozen(self):
-        """It accepts connections, and says nothing."""
-        leader = int((self.directory / "pid").read_text().split()[0])
-        os.kill(leader, signal.SIGSTOP)  # first: then there are no new ones
-        backends = [int(pid) for pid in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
-        for pid in backends:
+        """The kernel accepts connections, and nobody says anything."""
+        os.kill(self.pid, signal.SIGSTOP)  # first: then there are no new backends
+        family = self.family()
+        for pid in family:
             os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in [*backends, leader]:
+            for pid in reversed(family):
                 os.kill(pid, signal.SIGCONT)
 
     def admin(self, statement):

@@ -145,6 +145,7 @@ static void connected(struct hx_pg *pg) {
     pg->state = PG_CONNECTED;
     pg->backend_pid = PQbackendPID(pg->conn);
     pg->failures = 0;
+    pg->silent = 0;
     pg->has_why = pg->told_down = false;
     hx_debug(NULL, "postgresql: connected, backend %d", pg->backend_pid);
     pg_hold(pg);
@@ -193,7 +194,7 @@ static void connect_start(struct hx_pg *pg) {
     }
     pg->has_why = false;
     pg->state = PG_CONNECTING;
-    hx_timer_set(pg->connect_timer, pg->connect_ms);
+    hx_timer_set(pg->connect_timer, HX_MAX(pg->connect_ms / (int64_t)pg_keywords_hosts(pg->conn), (int64_t)1));
     pg->events = EPOLLOUT; /* as the manual says: as if PQconnectPoll had asked for writing */
     int r = hx_watch_new(pg->loop, PQsocket(pg->conn), pg->events, on_io, pg, &pg->watch);
     if (r < 0) {
@@ -218,17 +219,29 @@ static void on_io(int fd, uint32_t events, void *user) {
     pg_release(pg);
 }
 
+/* A host that says nothing must not use up the time of those behind it: each has its share, and only when all were silent, the attempt
+ * has failed. */
+static void connect_is_late(struct hx_pg *pg) {
+    size_t hosts = pg_keywords_hosts(pg->conn);
+    pg_keywords_rotate(&pg->connect, pg->conn);
+    if (++pg->silent < hosts) {
+        disconnect(pg);
+        connect_start(pg);
+        return;
+    }
+    pg->silent = 0;
+    struct hx_pg_error why;
+    pg_error_set(&why, HX_PG_UNAVAILABLE, "no connection within %lld ms", (long long)pg->connect_ms);
+    connect_failed(pg, &why);
+}
+
 static void on_connect_timer(void *user) {
     struct hx_pg *pg = user;
     pg_hold(pg);
-    if (pg->state == PG_CONNECTING) {
-        struct hx_pg_error why;
-        pg_error_set(&why, HX_PG_UNAVAILABLE, "no connection within %lld ms", (long long)pg->connect_ms);
-        pg_keywords_rotate(&pg->connect, pg->conn);
-        connect_failed(pg, &why);
-    } else if (pg->state == PG_WAITING) {
+    if (pg->state == PG_CONNECTING)
+        connect_is_late(pg);
+    else if (pg->state == PG_WAITING)
         connect_start(pg);
-    }
     pg_release(pg);
 }
 

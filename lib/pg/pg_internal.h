@@ -100,6 +100,7 @@ struct hx_pg {
     int64_t deadline_armed_ms;       /* when deadline_timer fires; 0: not armed */
     int32_t backend_pid;
     unsigned failures;      /* connection attempts failed in a row */
+    size_t silent;          /* hosts in a row that took too long */
     bool broken;            /* sending failed: the connection is to be given up */
     bool doomed;            /* to be replaced once nothing is in flight: 26000, 25006 … */
     struct hx_pg_error why; /* why we aren't connected, or what the server said last before hanging up */
@@ -136,6 +137,8 @@ void pg_watch(struct hx_pg *pg, uint32_t events);
 void pg_keywords_build(struct pg_keywords *k, const struct hx_pg_options *options, int64_t timeout_ms);
 /* Several hosts: puts the first one last, so that a frozen one can't keep us from the others. */
 void pg_keywords_rotate(struct pg_keywords *k, PGconn *conn);
+/* How many hosts the connection may be made to, at least 1. */
+size_t pg_keywords_hosts(PGconn *conn);
 void pg_keywords_free(struct pg_keywords *k);
 /* The server's limit that belongs to a deadline of ours. */
 static inline int64_t pg_statement_timeout(int64_t timeout_ms) {

@@ -116,6 +116,17 @@ static char *rotated(const char *list) {
     return comma ? hx_printf("%s,%.*s", comma + 1, (int)(comma - list), list) : NULL;
 }
 
+size_t pg_keywords_hosts(PGconn *conn) {
+    PQconninfoOption *used = PQconninfo(conn);
+    const PQconninfoOption *address = find(used, "hostaddr"), *name = find(used, "host");
+    const char *list = address && address->val && *address->val ? address->val : name ? name->val : NULL;
+    size_t n = 1;
+    for (; list && *list; list++)
+        n += *list == ',';
+    PQconninfoFree(used);
+    return n;
+}
+
 void pg_keywords_rotate(struct pg_keywords *k, PGconn *conn) {
     static const char *const lists[] = { "host", "hostaddr", "port" };
     PQconninfoOption *used = PQconninfo(conn);

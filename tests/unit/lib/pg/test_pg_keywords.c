@@ -95,6 +95,7 @@ static void hosts_take_turns(void **state) {
                                          "127.0.0.1,127.0.0.2,127.0.0.3" };
     for (size_t i = 0; i < HX_ARRAY_LEN(turns); i++) {
         PGconn *conn = PQconnectStartParams((const char *const *)k.keywords, (const char *const *)k.values, 1);
+        assert_int_equal(pg_keywords_hosts(conn), 3);
         pg_keywords_rotate(&k, conn);
         PQfinish(conn);
         assert_string_equal(value(&k, "host"), turns[i]);

@@ -221,6 +221,16 @@ def test_a_stop_while_it_is_frozen_ends_in_time(fleet, jobs, postgres, tmp_path,
     fleet.check.update(acks=acks, finished=True)
 
 
+def test_a_silent_host_before_the_right_one(proxy, fleet, jobs, migrated, env):
+    """PGHOST names two, as after a failover. The first one says nothing: it has half of the time."""
+    proxy.swallowing = True
+    jobs.env = two = {**env, "PGHOST": "127.0.0.1,127.0.0.1", "PGPORT": f"{proxy.port},{env['PGPORT']}"}
+    id = jobs.binaries.submit("mock_process", env={**two, "HEIMDEX_POSTGRES_TIMEOUT": "2s"}).stdout.strip()
+    fleet(env=two, workers=1, postgres={"timeout": "2s"})
+    jobs.wait(id)
+    fleet.check.update(acks=[id], finished=True)
+
+
 @needs_root
 def test_lost_packets(fleet, jobs, migrated, kafka, env, binaries, postgres, tmp_path):
     """Nobody says that the connection is gone, on either side."""
@@ -243,3 +253,123 @@ def test_lost_packets(fleet, jobs, migrated, kafka, env, binaries, postgres, tmp
         assert running.stop() == 0
     finally:
         island.close()
+
+
+# --- it refuses ---
+
+PLANT = """
+create sequence planted; create table plant (code text);
+create function plant() returns trigger language plpgsql as $$
+declare wanted text;
+begin
+    select code into wanted from plant;
+    if wanted is not null and nextval('planted') % 23 = 0 then raise exception 'planted' using errcode = wanted; end if;
+    return null;
+end $$;
+"""
+
+
+def test_every_error_that_passes(fleet, jobs, migrated):
+    """Each table that we write refuses every 23rd statement; the transaction is done again, whole, and nothing of it twice."""
+    running = fleet(jobs=QUICK_RETRIES)
+    migrated.sql(PLANT)
+    for table in "job", "job_event", "claim", "waiting", "outbox", "worker", "delta":
+        migrated.sql(f"create trigger plant before insert or update or delete on {table} for each statement execute function plant()")
+    acks, mix = [], [{"type": "mock_process"}] * 50 + [{"type": "mock_process", "payload": {"fail": "error", "fail_attempts": 1}}] * 10
+    for code in "40P01", "40001", "55P03", "57014", "53100", "53200", "57P03", "08006", "58030", "XX000":
+        migrated.sql("delete from plant")
+        made = jobs.batch(mix) if code == "XX000" else []  # an internal error doesn't pass, says the submitter; the fleet goes on
+        migrated.sql("insert into plant values (%s)", code)
+        made = made or jobs.batch(mix)
+        jobs.wait(made, seconds=30)
+        assert migrated.one("select count(*) from job where id = any(%s::uuid[]) and status <> 'succeeded'", made) == 0, code
+        acks += made
+    assert migrated.one("select last_value from planted") > 23 * 10
+    migrated.sql("delete from plant")
+    assert restarts(running) == 0
+    fleet.check.update(acks=acks, finished=True)
+
+
+def test_a_deadlock(fleet, jobs, migrated):
+    """Another session has the second job of a completion and wants the first: PostgreSQL ends the completion, which comes again."""
+    fleet(workers=1)
+    ids = sorted(jobs.batch([{"type": "mock_process", "payload": {"duration_ms": 500}}] * 20))
+    jobs.wait(ids, "running")
+    other = migrated.connect(admin=True)
+    with other.cursor() as cursor:
+        cursor.execute("set deadlock_timeout = '1h'")  # the worker's session finds it
+        cursor.execute("select id from job where id = %s for update", (ids[-1],))
+        until(lambda: migrated.one("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'heimdex-worker'"))
+        cursor.execute("select id from job where id = any(%s::uuid[]) for update", (ids[:-1],))
+        other.commit()
+    other.close()
+    jobs.wait(ids)
+    assert {jobs.row(id)["attempt"] for id in ids} == {1}
+    until(lambda: migrated.one("select deadlocks from pg_stat_database where datname = current_database()") >= 1)
+    fleet.check.update(acks=ids, finished=True)
+
+
+def test_too_few_connections(fleet, jobs, migrated, postgres):
+    """Ours, the test's too, are three: some of the fleet work, the others try again, and nobody dies of it."""
+    postgres.admin(f'alter database "{migrated.name}" connection limit 3')
+    running = fleet(workers=2, start=False).start(wait=False)
+    until(lambda: "too many connections" in running.log())
+    postgres.admin(f'alter database "{migrated.name}" connection limit -1')
+    running.wait_ready()
+    acks = jobs.batch([{"type": "mock_process"}] * 100)
+    jobs.wait(acks)
+    postgres.admin(f'alter database "{migrated.name}" connection limit 3')
+    migrated.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+    until(lambda: running.log().count("too many connections") > 3)
+    postgres.admin(f'alter database "{migrated.name}" connection limit -1')
+    more = jobs.batch([{"type": "mock_process"}] * 100)
+    jobs.wait(more)
+    assert restarts(running) == 0
+    fleet.check.update(acks=acks + more, finished=True)
+
+
+def test_a_password_that_is_rotated(fleet, jobs, migrated, postgres, env, tmp_path, binaries):
+    """Wrong, it is said so, nobody dies of it, and no log has it; right again in the file that libpq reads, all goes on."""
+    old, new, user = env["PGPASSWORD"], "rotated-4711-secret", "rotating_" + migrated.name
+    postgres.admin(f"create role \"{user}\" login in role heimdex password '{old}'")
+    passfile = tmp_path / "pgpass"
+
+    def write(password):
+        passfile.write_text(f"*:*:*:*:{password}\n")
+        passfile.chmod(0o600)
+    write(old)
+    theirs = {**{k: v for k, v in env.items() if k != "PGPASSWORD"}, "PGUSER": user, "PGPASSFILE": passfile}
+    fleet_env, jobs.env = {**theirs, "PGPASSWORD": ""}, theirs
+    running = fleet(workers=1, env=fleet_env)
+    acks = [jobs.submit("mock_process")]
+    jobs.wait(acks)
+    postgres.admin(f"alter role \"{user}\" password '{new}'")
+    postgres.admin(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{user}'")
+    until(lambda: "password authentication failed" in running.log())
+    refused = binaries.submit("mock_process", env=theirs, check=False)
+    assert refused.returncode == 77 and "password authentication failed" in refused.stderr and old not in refused.stderr
+    write(new)
+    acks.append(jobs.submit("mock_process"))
+    jobs.wait(acks)
+    assert restarts(running) == 0 and not {old, new} & set(running.log().split('"')) and new not in running.log()
+    fleet.check.update(acks=acks, finished=True)
+
+
+def test_a_snapshot_that_is_held(fleet, jobs, migrated, env, binaries):
+    """Somebody's forgotten transaction: no row version may go, and the jobs go on."""
+    running = fleet(workers=2)
+    holder = migrated.connect()
+    with Load(binaries, env, LINE, rate=500) as load:
+        until(lambda: len(load.acks) >= 500)
+        before_from = time.time()
+        until(lambda: len(load.acks) >= 1500)
+        before, held_from = rate(migrated, before_from, time.time()), time.time()
+        holder.set_session(isolation_level="REPEATABLE READ")
+        holder.cursor().execute("select count(*) from job")
+        until(lambda: len(load.acks) >= 4000)
+        held = rate(migrated, held_from, time.time())
+    print(f"\na snapshot held: {held:.0f} jobs/s, before {before:.0f}")
+    jobs.wait(load.acks)
+    holder.close()
+    assert restarts(running) == 0
+    fleet.check.update(acks=load.acks, finished=True)

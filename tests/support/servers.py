@@ -61,9 +61,14 @@ class Database:
     def one(self, query, *args):
         return self.sql(query, *args)[0][0]
 
-    def drop(self):
+    def forget(self):
+        """Whatever it was connected to."""
         if self._connection is not None:
             self._connection.close()
+        self._connection = None
+
+    def drop(self):
+        self.forget()
         self.server.admin(f'drop database if exists "{self.name}" with (force)')
 
 

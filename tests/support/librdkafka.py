@@ -3,7 +3,7 @@ import ctypes
 import struct
 from contextlib import contextmanager
 
-PRODUCER = 0
+PRODUCER, CONSUMER = 0, 1
 lib = ctypes.CDLL("librdkafka.so.1")
 pointer = ctypes.c_void_p
 for name, result, arguments in (
@@ -34,11 +34,11 @@ class _Groups(ctypes.Structure):
 
 
 @contextmanager
-def client(brokers):
+def client(brokers, kind=PRODUCER, options=None):
     conf, why = lib.rd_kafka_conf_new(), ctypes.create_string_buffer(256)
-    lib.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers.encode(), why, 256)
-    lib.rd_kafka_conf_set(conf, b"log_level", b"0", why, 256)
-    rk = lib.rd_kafka_new(PRODUCER, conf, why, 256)
+    for name, value in {"bootstrap.servers": brokers, "log_level": "0", **(options or {})}.items():
+        lib.rd_kafka_conf_set(conf, name.encode(), value.encode(), why, 256)
+    rk = lib.rd_kafka_new(kind, conf, why, 256)
     assert rk, why.value
     try:
         yield rk
@@ -88,3 +88,47 @@ def assignments(brokers, group):
                 members.append(_assignment(data) if len(data) >= 6 else {})
         lib.rd_kafka_group_list_destroy(found)
         return state, members
+
+
+for name, result, arguments in (
+        ("topic_partition_list_new", pointer, [ctypes.c_int]), ("topic_partition_list_destroy", None, [pointer]),
+        ("topic_partition_list_add", pointer, [pointer, ctypes.c_char_p, ctypes.c_int32]),
+        ("topic_partition_list_set_offset", ctypes.c_int, [pointer, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int64]),
+        ("commit", ctypes.c_int, [pointer, pointer, ctypes.c_int]), ("DeleteRecords_new", pointer, [pointer]),
+        ("DeleteRecords_destroy", None, [pointer]),
+        ("DeleteRecords", None, [pointer, ctypes.POINTER(pointer), ctypes.c_size_t, pointer, pointer])):
+    function = getattr(lib, "rd_kafka_" + name)
+    function.restype, function.argtypes = result, arguments
+
+
+@contextmanager
+def _offsets(topic, partitions, offset):
+    made = lib.rd_kafka_topic_partition_list_new(partitions)
+    for partition in range(partitions):
+        lib.rd_kafka_topic_partition_list_add(made, topic.encode(), partition)
+        lib.rd_kafka_topic_partition_list_set_offset(made, topic.encode(), partition, offset)
+    try:
+        yield made
+    finally:
+        lib.rd_kafka_topic_partition_list_destroy(made)
+
+
+def set_offsets(brokers, group, topic, partitions, offset):
+    """Where the group reads on; it has no members now."""
+    with client(brokers, CONSUMER, {"group.id": group}) as rk, _offsets(topic, partitions, offset) as wanted:
+        error = lib.rd_kafka_commit(rk, wanted, 0)
+        assert not error, error
+
+
+def delete_records(brokers, topic, partitions):
+    """All that is there, as if its retention were over."""
+    with client(brokers) as rk, _offsets(topic, partitions, -1) as wanted:
+        request, queue = lib.rd_kafka_DeleteRecords_new(wanted), lib.rd_kafka_queue_new(rk)
+        lib.rd_kafka_DeleteRecords(rk, ctypes.byref(pointer(request)), 1, None, queue)
+        event = lib.rd_kafka_queue_poll(queue, 10_000)
+        error = lib.rd_kafka_event_error(event) if event else "no answer"
+        if event:
+            lib.rd_kafka_event_destroy(event)
+        lib.rd_kafka_queue_destroy(queue)
+        lib.rd_kafka_DeleteRecords_destroy(request)
+        assert not error, error

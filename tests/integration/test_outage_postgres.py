@@ -82,7 +82,7 @@ def test_backends_are_ended_all_the_time(fleet, jobs, migrated, env, binaries):
         for wanted in range(200, 2001, 200):
             until(lambda: len(load.acks) >= wanted)
             migrated.sql("""select pg_terminate_backend(pid) from pg_stat_activity
-                             where datname = current_database() and application_name like 'heimdex-%%'""")
+                             where datname = current_database() and application_name like 'heimdex-%'""")
     jobs.wait(load.acks)
     assert restarts(running) == 0
     fleet.check.update(acks=load.acks, finished=True)
@@ -299,7 +299,7 @@ def test_a_deadlock(fleet, jobs, migrated):
     with other.cursor() as cursor:
         cursor.execute("set deadlock_timeout = '1h'")  # the worker's session finds it
         cursor.execute("select id from job where id = %s for update", (ids[-1],))
-        until(lambda: migrated.one("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'heimdex-worker'"))
+        until(lambda: migrated.one("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'heimdex-worker-%'"))
         cursor.execute("select id from job where id = any(%s::uuid[]) for update", (ids[:-1],))
         other.commit()
     other.close()

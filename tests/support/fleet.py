@@ -58,6 +58,14 @@ class Fleet:
             self.wait_ready()
         return self
 
+    @property
+    def pid(self):
+        """The supervisor's. A wrap that forks is its parent."""
+        pid = self.process.pid
+        if self.wrap and "heimdex-supervisor" not in os.readlink(f"/proc/{pid}/exe"):
+            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        return pid
+
     def control(self, **request):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(5)
@@ -108,7 +116,7 @@ class Fleet:
     def ask_to_stop(self):
         """One TERM: a second one would end everything at once."""
         if not self.asked_to_stop and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            os.kill(self.pid, signal.SIGTERM)
         self.asked_to_stop = True
 
     def stop(self, seconds=15):

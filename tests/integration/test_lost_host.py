@@ -1,0 +1,312 @@
+"""A host is gone, or stands still, or has another time of day. Two hosts and two schedulers throughout: what one of them had runs at the
+other, within its lease and five seconds, and what comes back late changes nothing. The figures are printed: pytest -s."""
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support.host import resume, suspend, vanish, wrap
+from support.load import Load
+from support.proxy import BEFORE, Commit, Island
+from support.servers import Postgres
+from support.wait import until
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="hosts on one machine are root's")
+LEASE = 3
+QUICK_RETRIES = {"backoff_base": "50ms", "backoff_max": "200ms"}
+LINE = '{"type":"mock_process"}'
+
+
+class Gate:
+    """A handler that waits in its first attempt until the gate is opened, and remembers where it ran."""
+
+    def __init__(self, folder):
+        self.path, self.log = folder / "gate", folder / "runs"
+        self.handler = {"type": "gated", "exec": ["/bin/sh", "-c",
+                        f'echo "$HEIMDEX_JOB_ID $HEIMDEX_FENCE $(hostname)" >> {self.log}\n'
+                        f'until [ "$HEIMDEX_ATTEMPT" -gt 1 ] || [ -e {self.path} ]; do sleep 0.05; done']}
+
+    def open(self):
+        self.path.touch()
+
+    def runs(self):
+        """(job, fence, host) of each start."""
+        return [(job, int(fence), host) for job, fence, host in map(str.split, self.log.read_text().splitlines())] if self.log.exists() else []
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return Gate(tmp_path)
+
+
+@pytest.fixture
+def hosts(fleet, tmp_path, gate):
+    """hosts("one", "two"): fleets. Their clocks since boot are far apart."""
+    def make(*names, **options):
+        options = {"workers": 2, "worker": {"lease": f"{LEASE}s"}, "jobs": {**QUICK_RETRIES, "max_crashes": 9}, "handlers": [gate.handler], **options}
+        networks = options.pop("networks", {})
+        return [fleet(wrap=wrap(tmp_path, name, boottime=86400 * i, network=networks.get(name, ())), instance="main", **options)
+                for i, name in enumerate(names)]
+    return make
+
+
+def held_by(migrated, host):
+    return [id for id, in migrated.sql("select j.id::text from job j join worker w on w.id = j.worker where w.hostname = %s and j.status = 'running'",
+                                       host)]
+
+
+def spread(jobs, migrated, gate, n=40):
+    """Jobs that run at both hosts."""
+    ids = jobs.batch([{"type": "gated"}] * n)
+    until(lambda: len(gate.runs()) == n)
+    until(lambda: held_by(migrated, "one") and held_by(migrated, "two"))
+    return ids, held_by(migrated, "one")
+
+
+def claimed_again(migrated, ids):
+    """When the second run of the last of them began, in the time of time.time()."""
+    n, last = migrated.sql("""select count(*), extract(epoch from max(ts))::float8
+                                from (select job_id, ts, row_number() over (partition by job_id order by ts) as n from job_event
+                                       where job_id = any(%s::uuid[]) and next_status = 'running' and prev_status = 'queued') as claims
+                               where n = 2""", ids)[0]
+    return n == len(ids) and last
+
+
+def test_a_dead_workers_jobs_run_again(fleet, jobs, migrated, gate, tmp_path):
+    """A worker's death is seen by its supervisor, and its jobs wait for no lease."""
+    running = fleet(workers=2, handlers=[gate.handler], jobs={"backoff_base": "1ms", "backoff_max": "1ms"})
+    ids = jobs.batch([{"type": "gated"}] * 10)
+    until(lambda: len(gate.runs()) == 10)
+    worker = migrated.sql("select worker, count(*) from job where status = 'running' group by 1 order by 2 desc limit 1")[0][0]
+    slot = migrated.one("select slot from worker where id = %s", worker)
+    mine = [id for id, in migrated.sql("select id::text from job where worker = %s", worker)]
+    killed = time.time()
+    os.kill(next(c["pid"] for c in running.children("worker") if c["slot"] == slot), 9)
+    seconds = until(lambda: claimed_again(migrated, mine)) - killed
+    print(f"\na worker died: its {len(mine)} jobs ran again after {seconds:.2f} s")
+    assert seconds < 2
+    gate.open()
+    jobs.wait(ids)
+    fleet.check.update(acks=ids, finished=True)
+
+
+def test_a_host_vanishes(fleet, hosts, jobs, migrated, gate, env):
+    """Its power is cut, and the network knows nothing of it: no connection of it ends."""
+    island = Island()
+    try:
+        for port in env["PGPORT"], env["KAFKA_BROKERS"].rpartition(":")[2]:
+            island.proxy(port)
+        one, two = hosts("one", "two", networks={"one": island.wrap})
+        ids, mine = spread(jobs, migrated, gate)
+        for proxy in island.proxies:
+            proxy.frozen = True  # not even the end of a connection passes
+        vanished = time.time()
+        vanish(one)
+        seconds = until(lambda: claimed_again(migrated, mine), LEASE + 10) - vanished
+        print(f"\na host vanished: its {len(mine)} jobs ran again after {seconds:.1f} s, its lease was {LEASE} s")
+        assert seconds < LEASE + 5
+        gate.open()
+        jobs.wait(ids)
+        again = {job for job, fence, host in gate.runs() if fence == 2}
+        assert again == set(mine)
+        fleet.check.update(acks=ids, finished=True)
+        assert two.stop() == 0
+        fleet.check["stopped"] = True
+    finally:
+        island.close()
+
+
+def test_a_host_vanishes_in_a_claim(fleet, hosts, jobs, migrated, gate, env):
+    """The server is left with half of its transaction, the row locks of a job and of the worker, and nobody to end it."""
+    island = Island()
+    try:
+        proxy = island.proxy(env["PGPORT"], postgres=True)
+        island.proxy(env["KAFKA_BROKERS"].rpartition(":")[2])
+        one, two = hosts("one", "two", networks={"one": island.wrap})
+        ids, mine = spread(jobs, migrated, gate)
+        fault = proxy.arm(Commit("claim", BEFORE, vanish=True))
+        gate.open()
+        until(lambda: ids.append(jobs.submit("gated")) or fault.fired.is_set())
+        for each in island.proxies:
+            each.frozen = True
+        vanished = time.monotonic()
+        vanish(one)
+        jobs.wait(ids, seconds=40)
+        print(f"\na host vanished in a claim: all jobs done after {time.monotonic() - vanished:.1f} s")
+        fleet.check.update(acks=ids, finished=True)
+    finally:
+        island.close()
+
+
+def test_a_host_is_suspended_and_comes_back(fleet, hosts, jobs, migrated, gate):
+    """Longer than its lease: its workers were declared dead, and their jobs run at the other host. Awake, they end what they run, write
+    nothing, and begin anew."""
+    one, two = hosts("one", "two")
+    ids, mine = spread(jobs, migrated, gate)
+    old = [id for id, in migrated.sql("select id from worker where hostname = 'one'")]
+    suspend(one)
+    began = time.time()
+    seconds = until(lambda: claimed_again(migrated, mine), LEASE + 10) - began
+    print(f"\na host suspended: its {len(mine)} jobs ran again after {seconds:.1f} s, its lease was {LEASE} s")
+    assert seconds < LEASE + 5
+    jobs.wait(mine)
+    resume(one)
+    until(lambda: migrated.one("select count(*) from worker where hostname = 'one' and not dead and id <> all(%s)", old) == 2, 30,
+          "workers of the host again")
+    gate.open()
+    jobs.wait(ids)
+    later = jobs.batch([{"type": "gated"}] * 100)
+    jobs.wait(later)
+    assert {host for job, fence, host in gate.runs() if job in later} == {"one", "two"}
+    assert {(fence, host) for job, fence, host in gate.runs() if job in mine} == {(1, "one"), (2, "two")}
+    assert jobs.database.one("select count(*) from job where id = any(%s::uuid[]) and attempt <> 2", mine) == 0
+    fleet.check.update(acks=ids + later, finished=True)
+
+
+def test_a_short_suspension_harms_nobody(fleet, hosts, jobs, migrated, gate):
+    one, two = hosts("one", "two", worker={"lease": "20s"})
+    ids, mine = spread(jobs, migrated, gate)
+    suspend(one)
+    began = time.monotonic()
+    until(lambda: time.monotonic() > began + 3)
+    resume(one)
+    gate.open()
+    jobs.wait(ids)
+    assert {jobs.row(id)["attempt"] for id in ids} == {1} and len(gate.runs()) == len(ids)
+    fleet.check.update(acks=ids, finished=True)
+
+
+@pytest.mark.sweep
+def test_both_hosts_are_suspended(fleet, hosts, jobs, migrated, gate):
+    """Nobody is there to miss anybody: awake, neither declares the other dead for the time that neither looked."""
+    one, two = hosts("one", "two")
+    ids, mine = spread(jobs, migrated, gate)
+    suspend(one)
+    suspend(two)
+    began = time.monotonic()
+    until(lambda: time.monotonic() > began + 2 * LEASE)
+    resume(two)
+    resume(one)
+    gate.open()
+    jobs.wait(ids)
+    fleet.check.update(acks=ids, finished=True)
+
+
+# --- the time of day jumps ---
+
+class Clock:
+    """The time of day of a fleet, or of a server, as it is set."""
+
+    LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+    def __init__(self, folder):
+        self.file = folder / "faketime"
+        self.set(0)
+        self.env = {"LD_PRELOAD": self.LIBRARY, "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
+                    "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+
+    def set(self, seconds):
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}s\n")
+        new.replace(self.file)
+
+
+def test_the_fleets_clock_jumps(fleet, jobs, migrated, env, binaries, gate, tmp_path):
+    """By an hour, both ways, under load: nobody is declared dead, nothing is due too early or too late."""
+    clock = Clock(tmp_path)
+    options = {"workers": 2, "worker": {"lease": f"{LEASE}s"}, "jobs": QUICK_RETRIES, "handlers": [gate.handler]}
+    jumping, other = fleet(env=clock.env, **options), fleet(**options)
+    held = jobs.batch([{"type": "gated"}] * 20)
+    until(lambda: len(gate.runs()) == 20)
+    delayed = []
+    with Load(binaries, env, LINE, rate=100) as load:
+        for seconds in 3600, -3600, 0:
+            delayed.append(jobs.submit("mock_process", delay="2s"))
+            known = len(load.acks)
+            clock.set(seconds)
+            until(lambda: len(load.acks) >= known + 100)
+            until(lambda: migrated.one("select count(*) from job where id = any(%s::uuid[]) and status = 'succeeded'",
+                                       load.acks[known:known + 100]) == 100)
+            done = time.time() + LEASE + 1
+            until(lambda: time.time() > done)
+    gate.open()
+    jobs.wait(load.acks + held + delayed)
+    stamps = {entry["ts"][:13] for entry in map(json.loads, filter(None, jumping.log().splitlines()))}
+    assert {time.strftime("%Y-%m-%dT%H", time.gmtime(time.time() + offset)) for offset in (3600, -3600)} <= stamps  # it did jump
+    assert not jumping.events("worker.reaped") and not other.events("worker.reaped")
+    assert {jobs.row(id)["attempt"] for id in held} == {1}
+    for id in delayed:
+        late = migrated.one("""select extract(epoch from e.ts - j.run_at)::float8 from job j join job_event e on e.job_id = j.id
+                                where j.id = %s and e.next_status = 'running'""", id)
+        assert 0 <= late < 5
+    fleet.check.update(acks=load.acks + held + delayed, finished=True)
+
+
+class JumpingPostgres(Postgres):
+    """Started once more, with a time of day that can be set."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.folder = Path(f"/var/tmp/heimdex-clock-{os.getpid()}")  # user postgres reads it
+        self.folder.mkdir(mode=0o755)
+        self.clock = Clock(self.folder)
+        self.stop()
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        self.process = subprocess.Popen([*user, "/usr/lib/postgresql/15/bin/postgres", "-D", self.data], cwd="/", stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **self.clock.env})
+        until(lambda: self.admin("select 1") or True)
+
+    def delete(self):
+        self.process.terminate()
+        super().delete()
+        self.process.wait()
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.folder.rmdir()
+
+
+class TestTheServersClock:
+    @pytest.fixture(scope="class")
+    def postgres(self, workdir):
+        server = JumpingPostgres(workdir / "clock-pg")
+        yield server
+        server.delete()
+
+    @pytest.fixture(scope="class")
+    def template(self, postgres, binaries):
+        database = postgres.create("template_clock")
+        binaries.migrate("upgrade", "head", env=database.env)
+        return database
+
+    @pytest.mark.parametrize("seconds", [3600, -3600], ids=["ahead", "back"])
+    def test_it_jumps(self, postgres, fleet, jobs, migrated, env, binaries, gate, seconds):
+        """Nobody is declared dead; what was to run at a time runs once, events stay in order, new jobs are done at once."""
+        postgres.clock.set(0)
+        options = {"workers": 2, "worker": {"lease": f"{LEASE}s"}, "jobs": QUICK_RETRIES, "handlers": [gate.handler]}
+        running, other = fleet(**options), fleet(**options)
+        held = jobs.batch([{"type": "gated"}] * 20)
+        until(lambda: len(gate.runs()) == 20)
+        delayed = [jobs.submit("mock_process", delay="30m" if seconds > 0 else "1s")]
+        known = 0
+        with Load(binaries, env, LINE, rate=100) as load:
+            until(lambda: len(load.acks) >= 100)
+            postgres.clock.set(seconds)
+            until(lambda: abs(migrated.one("select extract(epoch from clock_timestamp())::float8") - time.time() - seconds) < 60)
+            known = len(load.acks)
+            until(lambda: len(load.acks) >= known + 300)
+            done = time.time() + LEASE + 2
+            until(lambda: time.time() > done)
+        fresh = load.acks[known + 100:]
+        jobs.wait(fresh, seconds=40)
+        gate.open()
+        jobs.wait(held)
+        if seconds < 0:
+            postgres.clock.set(0)
+        jobs.wait(load.acks + delayed, seconds=60)
+        assert not running.events("worker.reaped") and not other.events("worker.reaped")
+        assert {jobs.row(id)["attempt"] for id in held + delayed} == {1}
+        fleet.check.update(acks=load.acks + held + delayed, finished=True)

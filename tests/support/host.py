@@ -1,0 +1,60 @@
+"""Hosts on one machine: a fleet in namespaces of its own, with another machine-id and host name, whose power can be cut and which can be
+suspended as a whole. Root's."""
+import os
+import signal
+from pathlib import Path
+
+from .wait import until
+
+
+def wrap(directory, name, boottime=0, network=()):
+    """The command before the supervisor's. boottime: seconds that the host's CLOCK_BOOTTIME is ahead. network: an Island's wrap."""
+    machine_id = Path(directory) / f"machine-id-{name}"
+    machine_id.write_text((name.encode().hex() * 32)[:32] + "\n")
+    enter = f"mount --bind '{machine_id}' /etc/machine-id && hostname '{name}' && exec \"$@\""
+    return [*network, "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "--time", f"--boottime={boottime}", "sh", "-c", enter, "sh"]
+
+
+def processes(fleet):
+    """All of the fleet's host, its supervisor first."""
+    first = fleet.pid
+    namespace, found = os.readlink(f"/proc/{first}/ns/pid"), []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "ns/pid") == namespace:
+                found.append(int(process.name))
+        except OSError:
+            pass
+    return sorted(found, key=lambda pid: pid != first)
+
+
+def vanish(fleet):
+    """Its power is cut: all of its processes at once, by the kernel."""
+    os.kill(fleet.pid, signal.SIGKILL)
+    fleet.process.wait()
+
+
+def _send(fleet, signo):
+    for pid in processes(fleet):
+        try:
+            os.kill(pid, signo)
+        except ProcessLookupError:
+            pass
+
+
+def suspend(fleet):
+    """No process of the host runs on; its CLOCK_BOOTTIME does."""
+    for _ in range(3):  # those too that were started meanwhile
+        _send(fleet, signal.SIGSTOP)
+    until(lambda: all(_state(pid) in "TZ" for pid in processes(fleet)), 10, "everything to stand still")
+
+
+def resume(fleet):
+    _send(fleet, signal.SIGCONT)
+
+
+def _state(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"

@@ -210,7 +210,7 @@ class Clock:
 
     def set(self, seconds):
         new = self.file.with_suffix(".new")
-        new.write_text(f"{seconds:+d}s\n")
+        new.write_text(f"{seconds:+d}\n")
         new.replace(self.file)
 
 
@@ -218,7 +218,7 @@ def test_the_fleets_clock_jumps(fleet, jobs, migrated, env, binaries, gate, tmp_
     """By an hour, both ways, under load: nobody is declared dead, nothing is due too early or too late."""
     clock = Clock(tmp_path)
     options = {"workers": 2, "worker": {"lease": f"{LEASE}s"}, "jobs": QUICK_RETRIES, "handlers": [gate.handler]}
-    jumping, other = fleet(env=clock.env, **options), fleet(**options)
+    jumping, other = fleet(env=clock.env, log={"heartbeat": "500ms"}, **options), fleet(**options)
     held = jobs.batch([{"type": "gated"}] * 20)
     until(lambda: len(gate.runs()) == 20)
     delayed = []
@@ -255,9 +255,9 @@ class JumpingPostgres(Postgres):
         self.clock = Clock(self.folder)
         self.stop()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
-        self.process = subprocess.Popen([*user, "/usr/lib/postgresql/15/bin/postgres", "-D", self.data], cwd="/", stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **self.clock.env})
+        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env", *(f"{k}={v}" for k, v in self.clock.env.items()),
+                   "/usr/lib/postgresql/15/bin/postgres", "-D", self.data]
+        self.process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: self.admin("select 1") or True)
 
     def delete(self):

@@ -1,0 +1,44 @@
+"""Three brokers, one of which is lost, or stands still: the others have every partition, and the fleet hardly notices."""
+import time
+
+import pytest
+
+from support.cluster import KafkaCluster
+from support.load import Load, rate, recovery
+from support.wait import until
+
+pytestmark = pytest.mark.sweep
+LINE = '{"type":"mock_process"}'
+
+
+@pytest.fixture(scope="module")
+def cluster(workdir):
+    made = KafkaCluster(workdir / "cluster")
+    yield made
+    made.delete()
+
+
+@pytest.fixture
+def kafka(cluster):
+    return cluster
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_one_of_three_is_lost(fleet, jobs, cluster, migrated, env, binaries, how):
+    running = fleet(workers=2)
+    with Load(binaries, env, LINE, rate=100) as load:
+        until(lambda: len(load.acks) >= 200, 60)
+        begin = time.time()
+        until(lambda: len(load.acks) >= 600)
+        before = rate(migrated, begin, time.time())
+        cluster.kill(1) if how == "killed" else cluster.freeze(1)
+        lost = time.time()
+        seconds = until(lambda: recovery(migrated, before, lost), 60, "90 % of the rate with two")
+        until(lambda: len(load.acks) >= 1500, 60)
+        cluster.start(1) if how == "killed" else cluster.thaw(1)
+        until(lambda: cluster.alive() == 3, 60)
+    print(f"\na broker of three {how}: {seconds:.1f} s to 90 % of {before:.0f} jobs/s")
+    jobs.wait(load.acks, seconds=60)
+    assert not load.failures
+    assert running.stop() == 0
+    fleet.check.update(acks=load.acks, finished=True)

@@ -36,7 +36,7 @@ void doctor_json(const struct doctor *d, struct hx_buf *out);
 void doctor_render(const struct doctor *d, bool colored, struct hx_buf *out);
 bool doctor_well(const struct doctor *d);
 
-void probe_pg(struct doctor *d);     /* pg, schema, permissions, clock; the queues of the registered types */
+void probe_pg(struct doctor *d);     /* pg, schema, permissions, clock, snapshots; the queues of the registered types */
 void probe_kafka(struct doctor *d);  /* kafka, topics */
 void probe_fleet(struct doctor *d);  /* fleet */
 void probe_others(struct doctor *d); /* redis, qdrant, gcs, where they are set */

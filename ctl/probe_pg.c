@@ -1,4 +1,4 @@
-/* doctor: PostgreSQL, its schema, rights and clock. */
+/* doctor: PostgreSQL, its schema, rights, clock, and who holds it up. */
 #include "common/clock.h"
 #include "ctl/connection.h"
 #include "ctl/doctor.h"
@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { CONNECT_MS = 1000, ASK_MS = 3000, CLOCK_MS = 1000 };
+enum { CONNECT_MS = 1000, ASK_MS = 3000, CLOCK_MS = 1000, SNAPSHOT_S = 10 };
 
 #define MIGRATE "heimdex-migrate upgrade head"
 
@@ -131,6 +131,27 @@ static void probe_clock(struct probe *p) {
                 "the database's clock differs from ours by %lld ms", (long long)off_ms);
 }
 
+/* ---- a transaction somebody forgot ---- */
+
+static void read_snapshot(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    struct probe *p = user;
+    if (error || !hx_pg_rows(tx, p->statement))
+        return;
+    int pid = hx_pg_get_int4(tx, p->statement, 0, 0);
+    _cleanup_free_ char *mend = hx_printf("psql -c 'select pg_terminate_backend(%d)'", pid);
+    doctor_find(p->doctor, "snapshots", FINDING_WARNING, hx_mono_ns(), mend,
+                "session %d (login %s, application %s) has held a snapshot for %lld s: until it ends, the tables only grow",
+                pid, hx_pg_get_text(tx, p->statement, 0, 1, NULL), hx_pg_get_text(tx, p->statement, 0, 2, NULL),
+                (long long)hx_pg_get_int8(tx, p->statement, 0, 3));
+}
+
+/* Says nothing when there is nothing to say. */
+static void probe_snapshots(struct probe *p) {
+    struct hx_pg_tx *tx = hx_pg_tx_new("snapshots");
+    p->statement = hx_ledger_snapshots(tx, SNAPSHOT_S);
+    hx_pg_run(p->pg, tx, ASK_MS, read_snapshot, p, NULL);
+}
+
 static void unknown(struct doctor *d, const char *name, const char *why) {
     doctor_find(d, name, FINDING_FAILURE, hx_mono_ns(), NULL, "not known: %s", why);
 }
@@ -145,9 +166,11 @@ void probe_pg(struct doctor *d) {
         probe_permissions(&p);
     else
         unknown(d, "permissions", connected ? "the schema is not right" : "no connection to PostgreSQL");
-    if (connected)
+    if (connected) {
         probe_clock(&p);
-    else
+        probe_snapshots(&p);
+    } else {
         unknown(d, "clock", "no connection to PostgreSQL");
+    }
     hx_pg_free(p.pg);
 }

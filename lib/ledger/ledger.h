@@ -234,5 +234,7 @@ int hx_ledger_events_after(struct hx_pg_tx *tx, int64_t ts, const struct hx_uuid
 /* Status pages: queues: text type, text queue, text reason, int8 count, time oldest due, bool paused, bool handled. */
 int hx_ledger_waiting_summary(struct hx_pg_tx *tx);
 int hx_ledger_workers(struct hx_pg_tx *tx); /* rows: text JSON object of a worker, with its claims and jobs running */
+/* Who has held a snapshot for longer than that many seconds: no row, or int4 pid, text login, text application, int8 seconds. */
+int hx_ledger_snapshots(struct hx_pg_tx *tx, int32_t seconds);
 int hx_ledger_stuck(
     struct hx_pg_tx *tx); /* one row: text JSON object: outbox, sweep lag, quarantine, oldest waiting, oldest running */

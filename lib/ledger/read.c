@@ -76,6 +76,12 @@ int hx_ledger_workers(struct hx_pg_tx *tx) {
     return LEDGER_ADD(tx, workers);
 }
 
+int hx_ledger_snapshots(struct hx_pg_tx *tx, int32_t seconds) {
+    int statement = LEDGER_ADD(tx, snapshots);
+    hx_pg_int4(tx, seconds);
+    return statement;
+}
+
 int hx_ledger_stuck(struct hx_pg_tx *tx) {
     return LEDGER_ADD(tx, stuck);
 }

@@ -269,6 +269,7 @@ class JumpingPostgres(Postgres):
         self.folder.rmdir()
 
 
+@pytest.mark.sweep
 class TestTheServersClock:
     @pytest.fixture(scope="class")
     def postgres(self, workdir):

@@ -12,7 +12,7 @@ from support.load import Load
 from support.servers import Postgres
 from support.wait import until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="file systems are root's")
+pytestmark = [pytest.mark.sweep, pytest.mark.skipif(os.geteuid() != 0, reason="file systems are root's")]
 LINE = '{"type":"mock_process","payload":{"text":"' + "x" * 500 + '"}}'
 
 
@@ -100,7 +100,6 @@ def test_no_room_for_data(fleet, jobs, migrated, disk, env, binaries):
     fleet.check.update(acks=load.acks + backlog, finished=True)
 
 
-@pytest.mark.sweep
 def test_no_room_for_the_log(fleet, jobs, postgres, migrated, disk, env, binaries):
     """PostgreSQL panics and stays down until somebody makes room."""
     postgres.admin("alter system set max_wal_size = '32MB'")

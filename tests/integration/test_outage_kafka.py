@@ -63,7 +63,7 @@ def succeeded(migrated, ids):
     return migrated.one("select count(*) from job where id = any(%s::uuid[]) and status = 'succeeded'", ids)
 
 
-OUTAGES = pytest.mark.parametrize("how", ["killed", pytest.param("frozen", marks=pytest.mark.sweep),
+OUTAGES = pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.sweep), "frozen",
                                           pytest.param("lost packets", marks=[pytest.mark.sweep, needs_root])])
 
 
@@ -104,7 +104,8 @@ def test_it_goes_and_comes_back(request, options, fleet, jobs, kafka, prefix, mi
     fleet.check.update(acks=load.acks, finished=True)
 
 
-@pytest.mark.parametrize("how", ["killed", "frozen", pytest.param("lost packets", marks=[pytest.mark.sweep, needs_root])])
+@pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.sweep), "frozen",
+                                 pytest.param("lost packets", marks=[pytest.mark.sweep, needs_root])])
 def test_a_stop_while_it_is_away(request, options, fleet, jobs, kafka, prefix, env, binaries, how):
     island = request.getfixturevalue("island") if options else None
     running = fleet(workers=2, **options)
@@ -191,6 +192,7 @@ def test_a_rebalance_storm(fleet, jobs, kafka, prefix, env, binaries, logging_ha
     fleet.check.update(acks=load.acks, finished=True, handler_log=handler_log)
 
 
+@pytest.mark.sweep
 def test_a_static_member_is_gone(fleet, jobs, kafka, prefix, migrated, env, binaries):
     """A whole fleet dies at once. Its partitions are read by nobody until the group's session timeout; its jobs run again before that."""
     options = {"workers": 2, "worker": {"lease": "3s"}, "jobs": {"backoff_base": "100ms", "backoff_max": "300ms"}}

@@ -139,10 +139,11 @@ static void read_snapshot(struct hx_pg_tx *tx, const struct hx_pg_error *error, 
         return;
     int pid = hx_pg_get_int4(tx, p->statement, 0, 0);
     _cleanup_free_ char *mend = hx_printf("psql -c 'select pg_terminate_backend(%d)'", pid);
-    doctor_find(p->doctor, "snapshots", FINDING_WARNING, hx_mono_ns(), mend,
-                "session %d (login %s, application %s) has held a snapshot for %lld s: until it ends, the tables only grow",
-                pid, hx_pg_get_text(tx, p->statement, 0, 1, NULL), hx_pg_get_text(tx, p->statement, 0, 2, NULL),
-                (long long)hx_pg_get_int8(tx, p->statement, 0, 3));
+    doctor_find(
+        p->doctor, "snapshots", FINDING_WARNING, hx_mono_ns(), mend,
+        "session %d (login %s, application %s) has held a snapshot for %lld s: until it ends, the tables only grow",
+        pid, hx_pg_get_text(tx, p->statement, 0, 1, NULL), hx_pg_get_text(tx, p->statement, 0, 2, NULL),
+        (long long)hx_pg_get_int8(tx, p->statement, 0, 3));
 }
 
 /* Says nothing when there is nothing to say. */

@@ -69,7 +69,7 @@ OUTAGES = pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.ma
 
 @pytest.fixture
 def options(request, env, kafka):
-    """What a fleet needs so that packets can be lost between it and Kafka."""
+    """What programs need so that packets can be lost between them and Kafka."""
     if request.getfixturevalue("how") != "lost packets":
         return {}
     island = request.getfixturevalue("island")
@@ -83,7 +83,7 @@ def test_it_goes_and_comes_back(request, options, fleet, jobs, kafka, prefix, mi
     island = request.getfixturevalue("island") if options else None
     running = fleet(workers=2, **options)
     kafka.wait_for_group(prefix, 2)
-    with Load(binaries, env, LINE, rate=100) as load:
+    with Load(binaries, env, LINE, rate=100, **options) as load:
         until(lambda: len(load.acks) >= 100)
         begin = time.time()
         until(lambda: len(load.acks) >= 400)

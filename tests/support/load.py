@@ -8,9 +8,10 @@ from .binaries import clean_env
 
 class Load:
     """with Load(binaries, env, line, rate=300) as load: … Batches go through heimdex-submit processes, one after the other, each of which
-    may fail; acks are the ids that were printed, whatever came after."""
+    may fail; acks are the ids that were printed, whatever came after. wrap: a command before theirs."""
 
-    def __init__(self, binaries, env, line, rate=300, every=0.2):
+    def __init__(self, binaries, env, line, rate=300, every=0.2, wrap=()):
+        self.wrap = wrap
         self.binaries, self.env, self.line, self.rate, self.every = binaries, env, line, rate, every
         self.acks, self.failures, self.stopping = [], [], threading.Event()
 
@@ -27,7 +28,7 @@ class Load:
         text = (self.line + "\n") * int(self.rate * self.every)
         due = time.monotonic()
         while not self.stopping.is_set():
-            done = subprocess.run([self.binaries.path("heimdex-submit"), "--batch", "-"], input=text, env=clean_env(self.env),
+            done = subprocess.run([*self.wrap, self.binaries.path("heimdex-submit"), "--batch", "-"], input=text, env=clean_env(self.env),
                                   capture_output=True, text=True, timeout=60)
             self.acks += done.stdout.split()
             if done.returncode != 0:

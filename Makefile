@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test check bench install deb up down reset logs migrate makemigration migration-history \
-        readyz test-job check-job format lint clean help sweep
+        readyz test-job check-job format lint clean help sweep soak
 
 # Talks to the stack of `make up` where there is one, else to what the environment names.
 ENV := if [ -f .heimdex/env ]; then . ./.heimdex/env; fi;
@@ -25,6 +25,9 @@ check: ## the quick part of the tests
 
 sweep: ## each fault at each failure point: long
 	@scripts/run-tests sweep
+
+soak: ## random faults for an hour: make soak SECONDS=300 SEED=7
+	@HX_SOAK_SECONDS="$(SECONDS)" HX_SOAK_SEED="$(SEED)" scripts/run-tests soak
 
 bench: build ## measure
 	@scripts/deps all

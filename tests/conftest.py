@@ -159,3 +159,13 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if outcome.get_result().failed:
         item.failed = True
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests that passed have measured: they print it."""
+    reports = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    lines = [line for report in reports for line in report.capstdout.splitlines() if line.strip()]
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -2,56 +2,17 @@
 At the end every acknowledged job is terminal, and the checker finds nothing."""
 import os
 import random
-import signal
 import time
-from datetime import datetime, timedelta, timezone
 
 from checker import handler_log as runs_of
 from checker.check import check_database
+from support.mix import make
+from support.servers import kill_if_there
 from support.statements import Session
 from support.wait import until
 
 JOBS, ROUNDS = 20_000, 10
 RETRIES = {"backoff_base": "100ms", "backoff_max": "500ms"}
-
-
-def soon(dice):
-    return (datetime.now(timezone.utc) + timedelta(seconds=dice.uniform(0.5, 15))).isoformat()
-
-
-def make(dice, number, keys):
-    """One job of the mix."""
-    job = {"type": "mock_process", "payload": {}}
-    kind = dice.random()
-    if kind < 0.10:
-        job = {"type": "logged", "payload": {"sleep_ms": dice.randrange(40)}}
-        if dice.random() < 0.1:
-            job["payload"]["fail_attempts"] = dice.randrange(1, 4)
-        elif dice.random() < 0.005:
-            job["payload"]["kill_worker"] = 1
-    elif kind < 0.20:
-        job["payload"] = {"fail": "error", "fail_attempts": dice.randrange(1, 4)}
-    elif kind < 0.22:
-        job["payload"] = {"fail": "permanent"}
-    elif kind < 0.30:
-        job["payload"] = {"duration_ms": dice.randrange(300)}
-    if dice.random() < 0.05:
-        job["run_at"] = soon(dice)
-    if dice.random() < 0.10:
-        job["priority"] = dice.randrange(1, 10)
-    if dice.random() < 0.10:
-        job["idempotency_key"] = dice.choice(keys) if keys and dice.random() < 0.5 else f"key {number}"
-        keys.append(job["idempotency_key"])
-    return job
-
-
-def kill_if_there(pid):
-    """Some jobs kill their worker themselves, perhaps just now."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_nothing_is_lost(fleet, jobs, kafka, prefix, migrated, logging_handler, handler_log, tmp_path):

@@ -8,7 +8,8 @@ from .binaries import clean_env
 
 class Load:
     """with Load(binaries, env, line, rate=300) as load: … Batches go through heimdex-submit processes, one after the other, each of which
-    may fail; acks are the ids that were printed, whatever came after. wrap: a command before theirs."""
+    may fail; acks are the ids that were printed, whatever came after. line: a line, or a function that makes one. wrap: a command before
+    theirs."""
 
     def __init__(self, binaries, env, line, rate=300, every=0.2, wrap=()):
         self.wrap = wrap
@@ -25,9 +26,10 @@ class Load:
         self.thread.join()
 
     def _run(self):
-        text = (self.line + "\n") * int(self.rate * self.every)
+        line = self.line if callable(self.line) else lambda: self.line
         due = time.monotonic()
         while not self.stopping.is_set():
+            text = "".join(line() + "\n" for _ in range(int(self.rate * self.every)))
             done = subprocess.run([*self.wrap, self.binaries.path("heimdex-submit"), "--batch", "-"], input=text, env=clean_env(self.env),
                                   capture_output=True, text=True, timeout=60)
             self.acks += done.stdout.split()

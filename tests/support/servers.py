@@ -31,6 +31,15 @@ def alive(pid):
         return False
 
 
+def kill_if_there(pid, signo=signal.SIGKILL):
+    """Whether it was: it may end by itself just now."""
+    try:
+        os.kill(pid, signo)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class Database:
     def __init__(self, server, name):
         self.server, self.name = server, name

@@ -46,15 +46,19 @@ static void hold(struct post *post, const json_t *message, int fd) {
     post->wards = w;
 }
 
+static void forget(struct ward **at) {
+    struct ward *w = *at;
+    *at = w->next;
+    hx_evidence_unmap(w->evidence);
+    free(w);
+}
+
 static void drop(struct post *post, const json_t *message) {
     json_int_t key = -1;
     hx_json_get_int(message, "key", &key);
     for (struct ward **at = &post->wards; *at; at = &(*at)->next)
         if ((*at)->key == key) {
-            struct ward *w = *at;
-            *at = w->next;
-            hx_evidence_unmap(w->evidence);
-            free(w);
+            forget(at);
             return;
         }
 }
@@ -168,6 +172,8 @@ int guard_main(int argc, char **argv) {
         end_workers(&post);
         hx_warning(NULL, "the supervisor is gone: ended %d process groups of handlers", end_groups(&post));
     }
+    while (post.wards)
+        forget(&post.wards);
     hx_channel_free(channel);
     hx_loop_free(post.loop);
     return HX_EXIT_OK;

@@ -9,6 +9,7 @@ import pytest
 from support import failpoints
 from support.binaries import clean_env
 from support.faulty import Faulty, RETRIES
+from support.statements import Session, new_id, submit
 from support.wait import until
 
 pytestmark = pytest.mark.failpoints
@@ -48,6 +49,7 @@ def test_each_point_is_hit(faulty, binaries, database):
     stage.waiting_submitter()
     stage.cancel()
     stage.stale_signal()
+    stage.unknown_claim()
     stage.silent_kafka()
     stage.settled()  # before those deaths: a worker's would mend what the lost answer has spoilt
     stage.crash()
@@ -89,6 +91,8 @@ def run_with(faulty, points, action):
         stage.cancel()
         if ("heimdex-worker", "answer") in wanted:
             stage.stale_signal()
+        if wanted & {("heimdex-worker", "audit"), ("heimdex-worker", "adopt")}:
+            stage.unknown_claim()
         if "heimdexctl" in programs:
             stage.operators()
         if programs & {"heimdex-submit"}:
@@ -177,15 +181,22 @@ MATES = {  # where the worker dies at the fourth of eight: how many had started
 }
 
 
+def one_claim(database, type, n):
+    """n jobs that a worker finds all at once: nobody announces them, and they wait for it."""
+    ids = sorted(new_id() for _ in range(n))
+    session = Session(database)
+    session.transaction(*submit(ids, type=type), ("park", ids, "swept"), "delete from outbox")
+    session.close()
+    return ids
+
+
 @pytest.mark.asan
 @pytest.mark.parametrize("fail", MATES)
-def test_mates_of_a_crash_lose_no_attempt(fleet, jobs, tmp_path, fail):
+def test_mates_of_a_crash_lose_no_attempt(fleet, jobs, migrated, tmp_path, fail):
     """Eight jobs of one claim, and the worker dies while it starts them."""
     env = {"HEIMDEX_FAIL": f"heimdex-worker/{fail}", "HEIMDEX_FAIL_ONCE": tmp_path / "once", "HEIMDEX_FAIL_LOG": tmp_path / "log"}
     fleet(workers=1, env=env, handlers=[{"type": "mate", "exec": ["/bin/sleep", "1000"]}], worker={"slots": 8}, jobs=RETRIES)
-    jobs.ctl("pause", "mate")
-    ids = jobs.batch([{"type": "mate"}] * 8)
-    jobs.ctl("resume", "mate")
+    ids = one_claim(migrated, "mate", 8)
     until(lambda: [hit for hit in failpoints.hits(tmp_path / "log") if hit.action], what="the worker died")
 
     def released():
@@ -204,13 +215,11 @@ def test_mates_of_a_crash_lose_no_attempt(fleet, jobs, tmp_path, fail):
 
 
 @pytest.mark.asan
-def test_builtin_mates_of_a_crash_lose_no_attempt(fleet, jobs, tmp_path):
+def test_builtin_mates_of_a_crash_lose_no_attempt(fleet, jobs, migrated, tmp_path):
     """Of fifty that one claim took twenty have ended, one has begun, and twenty-nine were not touched."""
     env = {"HEIMDEX_FAIL": "heimdex-worker/run.after_evidence:kill@21", "HEIMDEX_FAIL_ONCE": tmp_path / "once"}
     fleet(workers=1, env=env, jobs=RETRIES)
-    jobs.ctl("pause", "mock_process")
-    ids = jobs.batch([{"type": "mock_process"}] * 50)
-    jobs.ctl("resume", "mock_process")
+    ids = one_claim(migrated, "mock_process", 50)
     jobs.wait(ids, "succeeded")
     released = [detail["run"] for id in ids for _, _, detail in jobs.events(id) if "run" in detail]
     assert {run: released.count(run) for run in set(released)} == {"ended": 20, "started": 1, "untouched": 29}

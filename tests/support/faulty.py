@@ -2,10 +2,10 @@
 that starts a dead or frozen supervisor again, and people who give their command once more when it failed."""
 import json
 import os
-import re
 import signal
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 from checker.check import check_database
@@ -13,6 +13,7 @@ from checker.check import check_database
 from . import failpoints
 from .binaries import clean_env
 from .jobs import TERMINAL
+from .statements import Session, new_id, submit
 from .wait import until
 
 RETRIES = {"backoff_base": "20ms", "backoff_max": "100ms"}
@@ -203,6 +204,26 @@ class Faulty:
         self.until(answered, what="answered")
         self.ctl("cancel", running, ends=(0, 1, 75))
         self.until(lambda: self.jobs.status(running) == "canceled", what="canceled")
+
+    def unknown_claim(self):
+        """A claim that its worker doesn't know, as a lost answer would leave it: of a job, and of nothing."""
+        session = Session(self.database)
+        before = len(self.hits())
+
+        def give():
+            """Of a worker that dies, the reaper has them instead, and another gets some."""
+            worker, label = self.database.sql("select id, concat_ws('/', hostname, instance, slot) from worker where not dead order by id desc limit 1")[0]
+            id, tokens = new_id(), [str(uuid.uuid4()) for _ in range(2)]
+            session.transaction(*submit([id], type="mock_process", org=uuid.UUID(int=0)),
+                                ("claim", tokens[0], worker, [id], [5], ["mock_process"], f'"worker":"{label}"', []),
+                                f"insert into claim (token, worker, ids) values ('{tokens[1]}', {worker}, '{{}}')")
+            self.acks[id] = ("succeeded",)
+            self.until(lambda: not self.database.sql("select from claim where token = any(%s::uuid[])", tokens), what="nobody holds them")
+            return any(hit.name == "adopt.after_commit" for hit in self.hits()[before:])
+        try:
+            self.until(give, what="it is taken up")
+        finally:
+            session.close()
 
     def operators(self):
         dead, = self.submit([{"type": "mock_process", "payload": {"fail": "permanent"}}], ("dead_letter",))

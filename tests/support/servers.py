@@ -61,7 +61,9 @@ class Database:
             try:
                 with self._connection.cursor() as cursor:
                     cursor.execute(query, args or None)
-                    return cursor.fetchall() if cursor.description else []
+                    if cursor.description:
+                        return cursor.fetchall()
+                    return [()] * cursor.rowcount if cursor.statusmessage.startswith("SELECT") else []  # "select from …"
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
                 self._connection = None
                 if attempt == 2:

@@ -1,13 +1,10 @@
-"""A fault at each arrow of the protocol (common/failpoint.h), and the invariant checker behind it. Needs a build with failure points."""
-import signal
-import subprocess
-import uuid
+"""A fault at each arrow of the protocol (common/failpoint.h), and the invariant checker behind it. Needs a build with failure points.
+Those of heimdex-migrate: test_failpoints_migrate.py."""
 from collections import Counter
 
 import pytest
 
 from support import failpoints
-from support.binaries import clean_env
 from support.faulty import Faulty, RETRIES
 from support.statements import Session, new_id, submit
 from support.wait import until
@@ -37,11 +34,9 @@ EACH = max(Counter(point.program for point in POINTS).values())
 # --- each point is hit ---
 
 @pytest.mark.asan
-def test_each_point_is_hit(faulty, binaries, database):
+def test_each_point_is_hit(faulty):
     """Without a fault but one lost answer: all of them lie on ways that are gone."""
     stage = faulty(DOUBT)
-    binaries.migrate("upgrade", "head", env={**stage.env, **database.env})
-    binaries.migrate("current", env={**stage.env, **database.env})
     stage.start()
     stage.load()
     stage.garbage()
@@ -58,9 +53,9 @@ def test_each_point_is_hit(faulty, binaries, database):
     stage.stop()
     stage.judge()
     hit = {(hit.program, hit.name) for hit in stage.hits()}
-    missed = [f"{point.program}/{point.name}" for point in failpoints.declared() if point[:2] not in hit]
+    missed = [f"{point.program}/{point.name}" for point in POINTS if point[:2] not in hit]
     assert not missed, missed
-    unknown = hit - {point[:2] for point in failpoints.declared()}
+    unknown = hit - {point[:2] for point in POINTS}
     assert not unknown, unknown
 
 
@@ -139,35 +134,6 @@ def test_each_point(faulty, points, action):
 @pytest.mark.parametrize("points", sweep(EACH, FAILING))
 def test_an_error_at_each_point(faulty, points):
     run_with(faulty, points, "error")
-
-
-# --- heimdex-migrate ---
-
-def upgrade(binaries, env, to):
-    """Until it is done, as an operator would."""
-    for _ in range(3):
-        done = subprocess.run([binaries.path(MIGRATE), "upgrade", to], env=env, capture_output=True, text=True)
-        if done.returncode == 0:
-            return
-        assert done.returncode in (-signal.SIGKILL, 69), done.stderr
-    raise AssertionError(done.stderr)
-
-
-@pytest.mark.asan
-@pytest.mark.parametrize("action", ["kill", "error"])
-def test_a_migration_is_all_or_nothing(binaries, postgres, template, tmp_path, action):
-    points = [point for point in failpoints.declared() if point.program == MIGRATE]
-    head = binaries.migrate("current", env=template.env).stdout
-    for point in points:
-        database = postgres.create("t_" + uuid.uuid4().hex[:12])
-        log = tmp_path / point.name
-        env = clean_env({**database.env, "HEIMDEX_FAIL": failpoints.armed([point], action), "HEIMDEX_FAIL_LOG": log,
-                         "HEIMDEX_FAIL_ONCE": f"{log}.once"})
-        upgrade(binaries, env, "001_job_ledger_init")
-        upgrade(binaries, env, "head")
-        assert [hit.name for hit in failpoints.hits(log) if hit.action] == [point.name]
-        assert binaries.migrate("current", env=database.env).stdout == head
-        database.drop()
 
 
 # --- what had not started ---

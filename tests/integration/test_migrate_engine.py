@@ -2,19 +2,14 @@
 proxies in between."""
 import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from support.migrations import running
+from support.pgbouncer import Pgbouncer
 from support.wait import until
 
-SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
 SLEEPING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
 OURS = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'heimdex-migrate'"
 
@@ -312,51 +307,9 @@ def test_a_role_without_rights(migrate, chain, apply, postgres):
 
 @pytest.fixture
 def pgbouncer(tmp_path_factory, database):
-    """Starts a pgbouncer in front of the database: pgbouncer(mode, …settings) gives the environment that goes through it."""
-    folder = tmp_path_factory.mktemp("pgbouncer")
-    started = []
-
-    def start(mode, *settings):
-        port = subprocess.run([str(SCRIPTS / "free-port"), "0"], capture_output=True, text=True, check=True).stdout.strip()
-        env = database.env
-        ini = folder / f"{port}.ini"
-        users = folder / "users.txt"
-        users.write_text(f'"{env["PGUSER"]}" "{env["PGPASSWORD"]}"\n')
-        ini.write_text("\n".join([
-            "[databases]", f"{database.name} = host={env['PGHOST']} port={env['PGPORT']} dbname={database.name}", "[pgbouncer]",
-            "listen_addr = 127.0.0.1", f"listen_port = {port}", "unix_socket_dir =", "auth_type = plain", f"auth_file = {users}",
-            f"pool_mode = {mode}", *settings]) + "\n")
-        if os.geteuid() == 0:  # which it refuses to run as
-            for path in (folder, ini, users):
-                shutil.chown(path, "postgres")
-            reach(folder)
-        program = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
-        as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if os.geteuid() == 0 else []
-        process = subprocess.Popen([*as_other, program, str(ini)], stderr=subprocess.PIPE, text=True)
-        started.append(process)
-        through = {"PGHOST": "127.0.0.1", "PGPORT": port}
-        until(lambda: connects(through))
-        return through
-
-    yield start
-    for process in started:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
-
-
-def connects(address):
-    try:
-        socket.create_connection((address["PGHOST"], int(address["PGPORT"])), 1).close()
-        return True
-    except OSError:
-        return False
-
-
-def reach(folder):
-    """Lets another user come to it."""
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 1 and str(parent).startswith(tempfile.gettempdir()):
-            parent.chmod(parent.stat().st_mode | 0o011)
+    made = Pgbouncer(tmp_path_factory.mktemp("pgbouncer"), database.env)
+    yield made.start
+    made.stop()
 
 
 def test_a_proxy_that_pools_by_transaction_is_refused(migrate, chain, apply, pgbouncer):

@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "ctl/command.h"
 #include "ctl/output.h"
+#include "lib/kafka/check.h"
 
 #include <signal.h>
 
@@ -35,6 +36,7 @@ int main(int argc, char **argv) {
         .options = ctl_options,
         .option_count = CTL_OPTIONS,
         .epilogue = help.data,
+        .check = hx_kafka_check,
     };
     struct ctl c = { 0 };
     struct hx_arguments arguments;

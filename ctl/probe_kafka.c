@@ -1,7 +1,7 @@
 /* doctor: brokers and topics. */
 #include "common/clock.h"
 #include "ctl/doctor.h"
-#include "lib/kafka/kafka.h"
+#include "lib/kafka/options.h"
 
 #include <errno.h>
 
@@ -67,12 +67,10 @@ static void find_topics(struct doctor *d, const struct topics *t, int64_t starte
 
 void probe_kafka(struct doctor *d) {
     const struct hx_config *config = d->ctl->config;
-    struct hx_kafka_options options = { .brokers = hx_config_string(config, HX_KAFKA_BROKERS),
-                                        .client_id = "heimdexctl" };
+    struct hx_kafka_options options = hx_kafka_configured(config, "heimdexctl");
     struct hx_kafka_error error = { 0 };
     struct topics topics;
     int brokers = 0;
-    options.properties = hx_config_list(config, HX_KAFKA_PROPERTIES, &options.property_count);
     add_configured_queues(d);
     topics_init(&topics, d);
     int64_t started = hx_mono_ns();

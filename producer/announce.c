@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/text.h"
+#include "lib/kafka/options.h"
 #include "lib/kafka/producer.h"
 #include "lib/kafka/record.h"
 
@@ -98,9 +99,7 @@ static void on_delivery(bool ok, const struct hx_kafka_error *error, void *recor
 int announcer_new(struct hx_loop *loop, const struct hx_config *config, struct announcer **ret,
                   struct hx_kafka_error *reterr) {
     struct announcer *a = hx_alloc(sizeof(*a));
-    struct hx_kafka_options options = { .brokers = hx_config_string(config, HX_KAFKA_BROKERS),
-                                        .client_id = "heimdex-submit" };
-    options.properties = hx_config_list(config, HX_KAFKA_PROPERTIES, &options.property_count);
+    struct hx_kafka_options options = hx_kafka_configured(config, "heimdex-submit");
     int r = hx_producer_new(loop, &options, on_delivery, a, &a->producer, reterr);
     if (r < 0) {
         free(a);

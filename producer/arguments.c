@@ -4,6 +4,7 @@
 #include "common/exit_codes.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "lib/kafka/check.h"
 #include "producer/field.h"
 #include "producer/payload.h"
 
@@ -61,6 +62,7 @@ static const struct hx_program program = {
         "requested_by, run_at, max_attempts, timeout. TRACEPARENT of the environment goes to the handlers.\n\n"
         "Exit: 0 done; 1 with --wait: the job did not succeed; 64 usage; 65 bad payload or line; 69 PostgreSQL is\n"
         "away; 77 not permitted; 78 configuration or schema.\n",
+    .check = hx_kafka_check,
 };
 
 static int fail_value(enum option o, const char *value, const char *must) {

@@ -2,6 +2,7 @@
 #include "common/units.h"
 #include "lib/config/logging.h"
 #include "lib/config/program.h"
+#include "lib/kafka/check.h"
 #include "scheduler/scheduler.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static const struct hx_program program = {
                    "run at once.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
+    .check = hx_kafka_check,
 };
 
 struct start {

@@ -1,5 +1,6 @@
 #include "scheduler/scheduler.h"
 
+#include "lib/kafka/options.h"
 #include "scheduler/death.h"
 #include "scheduler/leases.h"
 
@@ -144,10 +145,7 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
 }
 
 struct hx_kafka_options scheduler_kafka(const struct scheduler *s, const char *client_id) {
-    struct hx_kafka_options options = { .brokers = hx_config_string(s->config, HX_KAFKA_BROKERS),
-                                        .client_id = client_id };
-    options.properties = hx_config_list(s->config, HX_KAFKA_PROPERTIES, &options.property_count);
-    return options;
+    return hx_kafka_configured(s->config, client_id);
 }
 
 static int connect_one(struct scheduler *s, const char *name, struct hx_pg **ret) {

@@ -5,7 +5,11 @@
 #include "supervisor/guard.h"
 #include "supervisor/migrate.h"
 #include "supervisor/settings.h"
+#include "supervisor/sibling.h"
 #include "supervisor/supervisor.h"
+
+#include <signal.h>
+#include <string.h>
 
 enum { OPTION_BIN_DIR, OPTION_MIGRATE };
 
@@ -23,6 +27,18 @@ struct choices {
     bool migrate;
 };
 
+/* We link no librdkafka, and so can't judge kafka.properties: our workers can. */
+static int check(const struct hx_config *config, void *user) {
+    static const char *const words[] = { "--check-config", NULL };
+    const struct choices *choices = user;
+    int r = sibling_run(config, choices->bin_dir, "heimdex-worker", words, SIGKILL);
+    if (r < 0) {
+        hx_complain("--check-config: heimdex-worker: %s", strerror(-r));
+        return HX_EXIT_UNAVAILABLE;
+    }
+    return r;
+}
+
 static const struct hx_program program = {
     .name = "heimdex-supervisor",
     .synopsis = "[--config FILE] [--migrate]",
@@ -32,6 +48,7 @@ static const struct hx_program program = {
         "within supervisor.drain_timeout; a second one ends them within jobs.kill_grace, a third kills them.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
+    .check = check,
 };
 
 static int on_option(size_t index, const char *value, void *user) {

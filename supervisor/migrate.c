@@ -2,13 +2,10 @@
 
 #include "common/exit_codes.h"
 #include "common/log.h"
-#include "common/process.h"
-#include "supervisor/launch.h"
+#include "supervisor/sibling.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
 static bool is_allowed(const char *environment) {
     static const char *const environments[] = { "local", "dev", "test" };
@@ -16,33 +13,6 @@ static bool is_allowed(const char *environment) {
         if (hx_streq(environments[i], environment))
             return true;
     return false;
-}
-
-/* 0 and *ret_pid, or -errno. */
-static int start(const struct hx_config *config, const char *bin_dir, pid_t *ret_pid) {
-    _cleanup_free_ char *dir = bin_dir ? hx_strdup(bin_dir) : launch_own_dir();
-    if (!dir)
-        return -ENOENT;
-    _cleanup_free_ char *path = hx_printf("%s/heimdex-migrate", dir);
-    _cleanup_buf_ struct hx_buf packed = { 0 };
-    hx_config_pack(config, &packed);
-    _cleanup_close_ int fd = launch_config_fd(packed.data);
-    explicit_bzero(packed.data, packed.len);
-    if (fd < 0)
-        return fd;
-    const int keep[] = { fd };
-    const char *const argv[] = { path, "--config-fd", "3", "upgrade", "head", NULL };
-    return hx_spawn(
-        &(struct hx_spawn){
-            .argv = argv,
-            .fd_in = -1,
-            .fd_out = -1,
-            .fd_err = -1,
-            .keep = keep,
-            .keep_count = HX_ARRAY_LEN(keep),
-            .death_signal = SIGTERM,
-        },
-        ret_pid);
 }
 
 int migrate_first(const struct hx_config *config, const char *bin_dir) {
@@ -53,13 +23,10 @@ int migrate_first(const struct hx_config *config, const char *bin_dir) {
             environment);
         return HX_EXIT_CONFIG;
     }
-    pid_t pid;
-    int r = start(config, bin_dir, &pid), status = 0;
-    if (r < 0) {
-        hx_complain("--migrate: heimdex-migrate: %s", strerror(-r));
-        return HX_EXIT_CONFIG;
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : HX_EXIT_SOFTWARE;
+    static const char *const words[] = { "upgrade", "head", NULL };
+    int r = sibling_run(config, bin_dir, "heimdex-migrate", words, SIGTERM);
+    if (r >= 0)
+        return r;
+    hx_complain("--migrate: heimdex-migrate: %s", strerror(-r));
+    return HX_EXIT_CONFIG;
 }

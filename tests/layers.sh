@@ -10,7 +10,8 @@ bin=${1:-build/bin}
 may_use() {
     case $1 in
     common) echo ;;
-    lib/json | lib/notify | lib/kafka | lib/pg) echo common ;;
+    lib/json | lib/notify | lib/pg) echo common ;;
+    lib/kafka) echo common lib/config ;;
     lib/config | lib/channel | lib/http) echo common lib/json ;;
     lib/ledger) echo common lib/json lib/pg ledger_sql.h schema_revisions.h ;;
     supervisor) echo common lib/json lib/config lib/notify lib/channel ;;

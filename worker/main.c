@@ -3,6 +3,7 @@
 #include "common/units.h"
 #include "lib/config/logging.h"
 #include "lib/config/program.h"
+#include "lib/kafka/check.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static const struct hx_program program = {
                    "and restarts it; alone it runs until TERM.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
+    .check = hx_kafka_check,
 };
 
 struct start {

@@ -1,3 +1,4 @@
+#include "lib/kafka/options.h"
 #include "lib/kafka/record.h"
 #include "worker/aside.h"
 
@@ -102,7 +103,7 @@ static void broken(const struct hx_kafka_error *error, bool fatal, void *user) {
 /* One group for the fleet. A static member per slot: a worker that restarts gets its partitions back without a rebalance. */
 int worker_consume(struct worker *w, struct hx_kafka_error *reterr) {
     const struct hx_config *c = w->config;
-    size_t queues = w->handlers->queue_count, n;
+    size_t queues = w->handlers->queue_count;
     const char *prefix = hx_config_string(c, HX_KAFKA_TOPIC_PREFIX);
     const char **high = hx_allocn(queues, sizeof *high), **low = hx_allocn(queues, sizeof *low);
     char(*names)[HX_TOPIC_SIZE] = hx_allocn(2 * queues, sizeof *names);
@@ -119,7 +120,7 @@ int worker_consume(struct worker *w, struct hx_kafka_error *reterr) {
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
             *p = '-';
     struct hx_consumer_options options = {
-        .kafka = { .brokers = hx_config_string(c, HX_KAFKA_BROKERS), .client_id = client },
+        .kafka = hx_kafka_configured(c, client),
         .group = group,
         .instance_id = w->channel ? member : NULL,
         .high_topics = high,
@@ -127,8 +128,6 @@ int worker_consume(struct worker *w, struct hx_kafka_error *reterr) {
         .high_count = queues,
         .low_count = queues,
     };
-    options.kafka.properties = hx_config_list(c, HX_KAFKA_PROPERTIES, &n);
-    options.kafka.property_count = n;
     static const struct hx_consumer_callbacks callbacks = { .ready = ready, .revoked = revoked, .error = broken };
     int r = hx_consumer_new(w->loop, &options, &callbacks, w, &w->consumer, reterr);
     free(high);

@@ -141,6 +141,11 @@ const char *const *hx_config_list(const struct hx_config *c, enum hx_key key, si
     return c->values[key].list;
 }
 
+const char *hx_config_where(const struct hx_config *c, enum hx_key key, size_t i) {
+    const struct hx_value *value = &c->values[key];
+    return i < value->count ? value->wheres[i] : value->where;
+}
+
 const struct hx_handler_config *hx_config_handlers(const struct hx_config *c, size_t *ret_n) {
     *ret_n = c->handler_count;
     return c->handlers;

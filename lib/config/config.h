@@ -87,6 +87,9 @@ const char *hx_config_string(const struct hx_config *c, enum hx_key key);
  * choice in the table's order (log.format's is enum hx_log_format, log.level's is enum hx_log_level - HX_LOG_ERR). Unset: 0. */
 int64_t hx_config_int(const struct hx_config *c, enum hx_key key);
 const char *const *hx_config_list(const struct hx_config *c, enum hx_key key, size_t *ret_n);
+/* Where the value came from: "FILE:LINE", "environment NAME", "default" …; of a list: where its element i did,
+ * or all of it where there is no such element. */
+const char *hx_config_where(const struct hx_config *c, enum hx_key key, size_t i);
 const struct hx_handler_config *hx_config_handlers(const struct hx_config *c, size_t *ret_n);
 const char *const *hx_config_warnings(const struct hx_config *c, size_t *ret_n);
 /* "section.key"; and whether a reload leaves it as it is: addresses, paths, the instance's name. */
@@ -99,9 +102,11 @@ int hx_config_keep_fixed(struct hx_config *fresh, const struct hx_config *runnin
 /* libpq keyword and value arrays for this configuration (NULL-terminated, owned by c). PG* variables win over the file. */
 void hx_config_postgres(const struct hx_config *c, const char *const **ret_keywords, const char *const **ret_values);
 
-/* --show-config: "key = value   # where it came from" a line, redacted. As one JSON object, braces included, for the `starting`
- * event's "config": {"worker.slots":16,…}. */
+/* --show-config: "key = value   # where it came from" a line, redacted; with --json a document: {"worker.slots":{"value":16,"source":
+ * "default"},…,"handlers":[{"value":{"type":…},"source":…},…]}. As one JSON object, braces included, for the `starting` event's
+ * "config": {"worker.slots":16,…}. */
 void hx_config_show(const struct hx_config *c, struct hx_buf *out);
+void hx_config_show_document(const struct hx_config *c, struct hx_buf *out);
 void hx_config_show_json(const struct hx_config *c, struct hx_buf *out);
 /* "worker.slots=16 kafka.brokers=k1:9092 handlers=[a, b]": what isn't left at its default, redacted. */
 void hx_config_show_brief(const struct hx_config *c, struct hx_buf *out);

@@ -39,17 +39,18 @@ static int fail_type(enum hx_key key, const config_setting_t *setting, const cha
     return hx_value_fail(key, got.data, expects.data, where, e);
 }
 
-static int load_list(struct hx_config *c, enum hx_key key, config_setting_t *setting, const char *where,
-                     struct hx_config_error *e) {
+static int load_list(struct hx_config *c, enum hx_key key, const struct hx_source *s, config_setting_t *setting,
+                     const char *where, struct hx_config_error *e) {
     size_t n = (size_t)config_setting_length(setting);
-    _cleanup_free_ const char **items = hx_allocn(n + 1, sizeof *items);
+    _cleanup_free_ const char **items = hx_allocn(n + 1, sizeof *items), **wheres = hx_allocn(n + 1, sizeof *wheres);
     for (size_t i = 0; i < n; i++) {
         const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
+        wheres[i] = hx_config_own(c, where_of(s, element));
         if (config_setting_type(element) != CONFIG_TYPE_STRING)
-            return fail_type(key, element, where, e);
+            return fail_type(key, element, wheres[i], e);
         items[i] = config_setting_get_string(element);
     }
-    return hx_value_set_list(c, key, items, n, HX_ORIGIN_FILE, where, e);
+    return hx_value_set_list(c, key, items, wheres, n, HX_ORIGIN_FILE, where, e);
 }
 
 /* True where a setting of this type can be a value of the row. Integers go on as text, which value.c judges. */
@@ -68,13 +69,13 @@ static bool type_fits(const struct hx_row *row, int type) {
     return false;
 }
 
-static int load_key(struct hx_config *c, enum hx_key key, config_setting_t *setting, const char *where,
-                    struct hx_config_error *e) {
+static int load_key(struct hx_config *c, enum hx_key key, const struct hx_source *s, config_setting_t *setting,
+                    const char *where, struct hx_config_error *e) {
     int type = config_setting_type(setting);
     if (!type_fits(&hx_table[key], type))
         return fail_type(key, setting, where, e);
     if (hx_table[key].type == HX_TYPE_LIST)
-        return load_list(c, key, setting, where, e);
+        return load_list(c, key, s, setting, where, e);
     if (type == CONFIG_TYPE_STRING)
         return hx_value_set(c, key, config_setting_get_string(setting), HX_ORIGIN_FILE, where, e);
     _cleanup_buf_ struct hx_buf text = { 0 };
@@ -104,7 +105,7 @@ static int load_section(struct hx_config *c, const struct hx_source *s, config_s
         int key = hx_table_find(name);
         if (key < 0 || hx_table[key].environment_only)
             return fail_unknown(name, where, e);
-        int r = load_key(c, (enum hx_key)key, setting, where, e);
+        int r = load_key(c, (enum hx_key)key, s, setting, where, e);
         if (r < 0)
             return r;
     }

@@ -23,8 +23,10 @@ static void set_text(json_t *object, const char *key, const char *text) {
 static json_t *pack_value(const struct hx_value *value) {
     json_t *object = json_object();
     set_text(object, "text", value->text);
-    if (value->list)
+    if (value->list) {
         json_object_set_new(object, "list", pack_words(value->list, value->count));
+        json_object_set_new(object, "wheres", pack_words(value->wheres, value->count));
+    }
     json_object_set_new(object, "origin", json_integer(value->origin));
     set_text(object, "where", value->where);
     return object;
@@ -91,9 +93,10 @@ static int unpack_value(struct hx_config *c, enum hx_key key, const json_t *obje
     if (!where || origin < 0 || origin >= HX_ORIGINS)
         return hx_config_fail(e, -EINVAL, "packed configuration: %s is missing", hx_table[key].name);
     if (list) {
-        size_t n;
-        const char **words = unpack_words(c, list, &n);
-        return hx_value_set_list(c, key, words, n, (enum hx_origin)origin, where, e);
+        size_t n, m;
+        const char **words = unpack_words(c, list, &n),
+                   **wheres = unpack_words(c, json_object_get(object, "wheres"), &m);
+        return hx_value_set_list(c, key, words, m == n ? wheres : NULL, n, (enum hx_origin)origin, where, e);
     }
     if (text)
         return hx_value_set(c, key, text, (enum hx_origin)origin, where, e);

@@ -23,7 +23,7 @@ struct parse {
     void *user;
     const char *config;
     int config_fd;
-    bool show, check;
+    bool show, check, json;
     struct hx_arguments *ret;
 };
 
@@ -84,6 +84,7 @@ static int take_common(struct parse *p, const struct hx_option *option, const ch
         return -1;
     case HX_OPTION_SHOW_CONFIG: p->show = true; return -1;
     case HX_OPTION_CHECK_CONFIG: p->check = true; return -1;
+    case HX_OPTION_JSON: p->json = true; return -1;
     case HX_OPTION_HELP:
     case HX_OPTION_VERSION: break;
     }
@@ -99,6 +100,7 @@ static int take_common(struct parse *p, const struct hx_option *option, const ch
 static int take(struct parse *p, const struct hx_option *option, const char *value) {
     if (option >= hx_common_options && option < hx_common_options + hx_common_option_count)
         return take_common(p, option, value);
+    p->json |= hx_streq(option->name, hx_common_options[HX_OPTION_JSON].name);
     int r = p->cb ? p->cb((size_t)(option - p->program->options), value, p->user) : 0;
     return r == 0 ? -1 : r;
 }
@@ -203,6 +205,13 @@ static void print_warnings(const struct parse *p, const struct hx_config *config
         complain(p, 0, "warning: %s", warnings[i]);
 }
 
+/* A program whose own table has --json knows what to do with it. -1, or an exit code. */
+static int refuse_json(const struct parse *p) {
+    const char *name = hx_common_options[HX_OPTION_JSON].name;
+    bool is_ours = find_option(p->program, name, strlen(name), 0) == &hx_common_options[HX_OPTION_JSON];
+    return p->json && is_ours ? complain(p, HX_EXIT_USAGE, "--%s: only with --show-config", name) : -1;
+}
+
 static int finish(struct parse *p) {
     struct hx_config_error error = { 0 };
     int r = p->config_fd >= 0 ? load_packed(p->config_fd, &p->ret->config, &error)
@@ -214,13 +223,16 @@ static int finish(struct parse *p) {
     if (p->config_fd < 0)
         print_warnings(p, p->ret->config);
     if (!p->show && !p->check)
-        return -1;
+        return refuse_json(p);
     _cleanup_buf_ struct hx_buf text = { 0 };
-    if (p->show)
+    r = p->check && p->program->check ? p->program->check(p->ret->config, p->user) : 0;
+    if (p->show && p->json)
+        hx_config_show_document(p->ret->config, &text);
+    else if (p->show)
         hx_config_show(p->ret->config, &text);
-    else
+    else if (r == 0)
         hx_buf_printf(&text, "%s: configuration ok\n", p->program->name);
-    return print(p, &text);
+    return r ? r : print(p, &text);
 }
 
 int hx_program_start(const struct hx_program *program, int argc, char **argv, hx_option_cb cb, void *user,

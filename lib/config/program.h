@@ -1,4 +1,4 @@
-/* What all programs' command lines have in common: --config --help --version --show-config --check-config, errors in one form. */
+/* What all programs' command lines have in common: --config --help --version --show-config [--json] --check-config, errors in one form. */
 #pragma once
 
 #include "lib/config/config.h"
@@ -19,6 +19,9 @@ struct hx_program {
     const struct hx_option *options;
     size_t option_count;
     const char *epilogue; /* further help text, or NULL */
+    /* What --check-config checks beyond the table: lib/config knows neither librdkafka nor other programs. NULL: nothing. 0, or an exit
+     * code, complained of; user is hx_program_start's. */
+    int (*check)(const struct hx_config *config, void *user);
 };
 
 /* Called for each option of the program's own table: index into options, value or NULL. 0, or an exit code. */

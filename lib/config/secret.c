@@ -78,14 +78,19 @@ static int set_property(struct hx_config *c, enum hx_key key, const char *secret
                         struct hx_config_error *e) {
     const struct hx_value *old = &c->values[key];
     const char **items = hx_config_own(c, hx_allocn(old->count + 1, sizeof *items));
+    const char **wheres = hx_config_own(c, hx_allocn(old->count + 1, sizeof *wheres));
     size_t n = 0;
-    for (size_t i = 0; i < old->count; i++)
-        if (!hx_startswith(old->list[i], "sasl.password="))
-            items[n++] = old->list[i];
+    for (size_t i = 0; i < old->count; i++) {
+        if (hx_startswith(old->list[i], "sasl.password="))
+            continue;
+        wheres[n] = old->wheres[i];
+        items[n++] = old->list[i];
+    }
+    wheres[n] = where;
     items[n++] = hx_config_own(c, hx_printf("sasl.password=%s", secret));
     _cleanup_free_ char *both =
         old->origin == HX_ORIGIN_DEFAULT ? hx_strdup(where) : hx_printf("%s, %s", old->where, where);
-    return hx_value_set_list(c, key, items, n, HX_ORIGIN_SECRET, both, e);
+    return hx_value_set_list(c, key, items, wheres, n, HX_ORIGIN_SECRET, both, e);
 }
 
 /* NAME in capitals, '-' as '_': the variable that a secret without a file comes from. 1 and both outputs (the caller

@@ -50,50 +50,75 @@ static void append_value(enum hx_key key, const struct hx_value *value, struct h
     }
 }
 
-static void append_limit(const char *name, int64_t number, void (*format)(int64_t, char *), struct hx_buf *out) {
+/* A member of a handler, as libconfig (` name = value;`) or as JSON (`,"name":value`) writes it; put_value follows. */
+static void put_name(bool json, const char *name, struct hx_buf *out) {
+    hx_buf_printf(out, json ? ",\"%s\":" : " %s = ", name);
+}
+
+static void put_end(bool json, struct hx_buf *out) {
+    if (!json)
+        hx_buf_putc(out, ';');
+}
+
+static void put_text(bool json, const char *name, const char *text, struct hx_buf *out) {
+    if (!text)
+        return;
+    put_name(json, name, out);
+    append_quoted(text, out);
+    put_end(json, out);
+}
+
+static void put_limit(bool json, const char *name, int64_t number, void (*format)(int64_t, char *),
+                      struct hx_buf *out) {
     char text[HX_DURATION_SIZE];
     if (number < 0)
         return;
     if (format) {
         format(number, text);
-        hx_buf_printf(out, " %s = \"%s\";", name, text);
-    } else {
-        hx_buf_printf(out, " %s = %" PRId64 ";", name, number);
+        put_text(json, name, text, out);
+        return;
     }
+    put_name(json, name, out);
+    hx_buf_printf(out, "%" PRId64, number);
+    put_end(json, out);
+}
+
+static void put_exec(bool json, const char *const *exec, struct hx_buf *out) {
+    put_name(json, "exec", out);
+    hx_buf_putc(out, '[');
+    for (size_t i = 0; exec[i]; i++) {
+        hx_buf_puts(out, i ? ", " : "");
+        append_quoted(exec[i], out);
+    }
+    hx_buf_putc(out, ']');
+    put_end(json, out);
+}
+
+/* All members but the type. */
+static void put_handler(bool json, const struct hx_handler_config *h, struct hx_buf *out) {
+    if (h->exec)
+        put_exec(json, h->exec, out);
+    put_text(json, "url", h->url, out);
+    put_text(json, "secret_file", h->secret_file, out);
+    put_text(json, "queue", h->queue, out);
+    put_limit(json, "timeout", h->timeout_ms, hx_duration_format, out);
+    put_limit(json, "max_attempts", h->max_attempts, NULL, out);
+    put_limit(json, "backoff_base", h->backoff_base_ms, hx_duration_format, out);
+    put_limit(json, "backoff_max", h->backoff_max_ms, hx_duration_format, out);
+    put_limit(json, "concurrency", h->concurrency, NULL, out);
+    put_limit(json, "memory_max", h->memory_max, hx_size_format, out);
+    if (h->cpu_max >= 0) {
+        put_name(json, "cpu_max", out);
+        hx_buf_printf(out, "%g", h->cpu_max);
+        put_end(json, out);
+    }
+    put_limit(json, "tasks_max", h->tasks_max, NULL, out);
 }
 
 static void show_handler(const struct hx_handler_config *h, const char *where, struct hx_buf *out) {
-    hx_buf_puts(out, "handlers += { type = ");
-    append_quoted(h->type, out);
-    hx_buf_putc(out, ';');
-    if (h->exec) {
-        hx_buf_puts(out, " exec = [");
-        for (size_t i = 0; h->exec[i]; i++) {
-            hx_buf_puts(out, i ? ", " : "");
-            append_quoted(h->exec[i], out);
-        }
-        hx_buf_puts(out, "];");
-    }
-    if (h->url) {
-        hx_buf_puts(out, " url = ");
-        append_quoted(h->url, out);
-        hx_buf_putc(out, ';');
-    }
-    if (h->secret_file) {
-        hx_buf_puts(out, " secret_file = ");
-        append_quoted(h->secret_file, out);
-        hx_buf_putc(out, ';');
-    }
-    hx_buf_printf(out, " queue = \"%s\";", h->queue);
-    append_limit("timeout", h->timeout_ms, hx_duration_format, out);
-    append_limit("max_attempts", h->max_attempts, NULL, out);
-    append_limit("backoff_base", h->backoff_base_ms, hx_duration_format, out);
-    append_limit("backoff_max", h->backoff_max_ms, hx_duration_format, out);
-    append_limit("concurrency", h->concurrency, NULL, out);
-    append_limit("memory_max", h->memory_max, hx_size_format, out);
-    if (h->cpu_max >= 0)
-        hx_buf_printf(out, " cpu_max = %g;", h->cpu_max);
-    append_limit("tasks_max", h->tasks_max, NULL, out);
+    hx_buf_puts(out, "handlers += {");
+    put_text(false, "type", h->type, out);
+    put_handler(false, h, out);
     hx_buf_printf(out, " }   # %s\n", where);
 }
 
@@ -115,17 +140,22 @@ void hx_config_show(const struct hx_config *c, struct hx_buf *out) {
         show_handler(&c->handlers[i], c->handler_where[i], out);
 }
 
+/* Any value as JSON writes it. */
+static void append_json(const struct hx_config *c, enum hx_key key, struct hx_buf *out) {
+    const struct hx_value *value = &c->values[key];
+    if (!value->text && !value->list)
+        hx_buf_puts(out, "null");
+    else if (hx_table[key].type == HX_TYPE_BOOL)
+        hx_buf_puts(out, value->number ? "true" : "false");
+    else
+        append_value(key, value, out);
+}
+
 void hx_config_show_json(const struct hx_config *c, struct hx_buf *out) {
     hx_buf_putc(out, '{');
     for (int key = 0; key < HX_KEYS; key++) {
-        const struct hx_value *value = &c->values[key];
         hx_buf_printf(out, "%s\"%s\":", key ? "," : "", hx_table[key].name);
-        if (!value->text && !value->list)
-            hx_buf_puts(out, "null");
-        else if (hx_table[key].type == HX_TYPE_BOOL)
-            hx_buf_puts(out, value->number ? "true" : "false");
-        else
-            append_value((enum hx_key)key, value, out);
+        append_json(c, (enum hx_key)key, out);
     }
     hx_buf_puts(out, ",\"handlers\":[");
     for (size_t i = 0; i < c->handler_count; i++) {
@@ -159,4 +189,30 @@ void hx_config_show_brief(const struct hx_config *c, struct hx_buf *out) {
         append_bare(type.data, out);
     }
     hx_buf_puts(out, c->handler_count ? "]" : "");
+}
+
+/* ,"source":…} behind a value. */
+static void append_source(const char *where, struct hx_buf *out) {
+    hx_buf_puts(out, ",\"source\":");
+    hx_buf_json_string(out, where, SIZE_MAX);
+    hx_buf_putc(out, '}');
+}
+
+void hx_config_show_document(const struct hx_config *c, struct hx_buf *out) {
+    hx_buf_putc(out, '{');
+    for (int key = 0; key < HX_KEYS; key++) {
+        hx_buf_printf(out, "\"%s\":{\"value\":", hx_table[key].name);
+        append_json(c, (enum hx_key)key, out);
+        append_source(c->values[key].where, out);
+        hx_buf_putc(out, ',');
+    }
+    hx_buf_puts(out, "\"handlers\":[");
+    for (size_t i = 0; i < c->handler_count; i++) {
+        hx_buf_printf(out, "%s{\"value\":{\"type\":", i ? "," : "");
+        append_quoted(c->handlers[i].type, out);
+        put_handler(true, &c->handlers[i], out);
+        hx_buf_putc(out, '}');
+        append_source(c->handler_where[i], out);
+    }
+    hx_buf_puts(out, "]}\n");
 }

@@ -15,7 +15,8 @@ enum hx_origin {
 struct hx_value {
     const char *text; /* canonical; NULL: unset; of a list: NULL */
     int64_t number;
-    const char **list; /* NULL-terminated */
+    const char **list;   /* NULL-terminated */
+    const char **wheres; /* of each element */
     size_t count;
     enum hx_origin origin;
     const char *where; /* "default", "FILE:LINE", "environment NAME", "secret file …" */
@@ -46,10 +47,10 @@ void hx_config_warn(struct hx_config *c, const char *fmt, ...) __attribute__((fo
 /* Reads text as a value of key and sets it. -EINVAL with *e: "WHERE: Invalid …: … (must be …)". */
 int hx_value_set(struct hx_config *c, enum hx_key key, const char *text, enum hx_origin origin, const char *where,
                  struct hx_config_error *e);
-/* The same for a list's elements. */
-int hx_value_set_list(struct hx_config *c, enum hx_key key, const char *const *items, size_t n, enum hx_origin origin,
-                      const char *where, struct hx_config_error *e);
-/* "WHERE: KEY: Invalid LABEL: GOT (must be MUST)", the key where the label hides it. Returns -EINVAL. */
+/* The same for a list's elements; wheres: of each, or NULL when all came from the same place. */
+int hx_value_set_list(struct hx_config *c, enum hx_key key, const char *const *items, const char *const *wheres,
+                      size_t n, enum hx_origin origin, const char *where, struct hx_config_error *e);
+/* "WHERE: KEY: Invalid LABEL: GOT (must be MUST)", the key where the label hides it, what stands before an '@' masked. Returns -EINVAL. */
 int hx_value_fail(enum hx_key key, const char *got, const char *must, const char *where, struct hx_config_error *e);
 /* True for the name of a Kafka property whose value is a secret. */
 bool hx_value_secret_property(const char *property);

@@ -11,6 +11,7 @@ const struct hx_option hx_common_options[] = {
     [HX_OPTION_CONFIG_FD] = { "config-fd", 0, "N", NULL, NULL }, /* our own children's: not in --help */
     [HX_OPTION_SHOW_CONFIG] = { "show-config", 0, NULL, "print each configuration value, with where it came from",
                                 NULL },
+    [HX_OPTION_JSON] = { "json", 0, NULL, "with --show-config: one JSON document", NULL },
     [HX_OPTION_CHECK_CONFIG] = { "check-config", 0, NULL, "check the configuration and exit", NULL },
     [HX_OPTION_HELP] = { "help", 'h', NULL, "print this text", NULL },
     [HX_OPTION_VERSION] = { "version", 0, NULL, "print the version", NULL },
@@ -61,6 +62,13 @@ static void append_option(const struct hx_option *o, struct hx_buf *out) {
     append_wrapped(o->help, COLUMN, COLUMN, out);
 }
 
+static bool has_own(const struct hx_program *program, const char *name) {
+    for (size_t i = 0; i < program->option_count; i++)
+        if (hx_streq(program->options[i].name, name))
+            return true;
+    return false;
+}
+
 void hx_usage(const struct hx_program *program, struct hx_buf *out) {
     size_t start = out->len;
     hx_buf_printf(out, "Usage: %s", program->name);
@@ -76,7 +84,8 @@ void hx_usage(const struct hx_program *program, struct hx_buf *out) {
         append_option(&program->options[i], out);
     hx_buf_puts(out, "\nCommon options:\n");
     for (size_t i = 0; i < hx_common_option_count; i++)
-        append_option(&hx_common_options[i], out);
+        if (!has_own(program, hx_common_options[i].name))
+            append_option(&hx_common_options[i], out);
     if (program->epilogue && *program->epilogue)
         hx_buf_printf(out, "\n%s%s", program->epilogue,
                       program->epilogue[strlen(program->epilogue) - 1] == '\n' ? "" : "\n");

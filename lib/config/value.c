@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define PROPERTY_NAME "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 /* Finds text among choices with single spaces between. Its index, or -1. */
 static int64_t choice_index(const char *choices, const char *text) {
     size_t n = strlen(text);
@@ -103,10 +105,27 @@ static bool read_text(const struct hx_row *row, const char *text, int64_t *ret_n
     return true;
 }
 
+/* A value for an error message, in which names and passwords may stand that no scheme announces: "user:password@host". What stands
+ * before the last '@' of each part between commas is masked, before the whole is cut: half a password is known to nobody. */
+static char *without_users(const char *got) {
+    _cleanup_buf_ struct hx_buf masked = { 0 };
+    for (const char *part = got, *end; part; part = *end ? end + 1 : NULL) {
+        end = strchrnul(part, ',');
+        const char *at = memrchr(part, '@', (size_t)(end - part)), *scheme = strstr(part, "://");
+        size_t plain = at && scheme && scheme < at ? (size_t)(scheme + 3 - part) : 0;
+        hx_buf_puts(&masked, part == got ? "" : ",");
+        hx_buf_append(&masked, part, plain);
+        hx_buf_puts(&masked, at ? "***" : "");
+        hx_buf_append(&masked, at ? at : part, (size_t)(end - (at ? at : part)));
+    }
+    return hx_redacted(masked.data ? masked.data : "");
+}
+
 int hx_value_fail(enum hx_key key, const char *got, const char *must, const char *where, struct hx_config_error *e) {
     const struct hx_row *row = &hx_table[key];
+    _cleanup_free_ char *shown = row->secret ? hx_strdup("***") : without_users(got);
     return hx_config_fail(e, -EINVAL, "%s: %s%sInvalid %s: %.120s (must be %s)", where, row->label ? row->name : "",
-                          row->label ? ": " : "", row->label ? row->label : row->name, row->secret ? "***" : got, must);
+                          row->label ? ": " : "", row->label ? row->label : row->name, shown, must);
 }
 
 /* must: in words, or NULL for what the row says. */
@@ -148,7 +167,7 @@ static const char *element_end(const char *text) {
         if (!strchr(",;\n", *p))
             continue;
         const char *name = p + 1 + strspn(p + 1, " \t\r\n");
-        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+        size_t n = strspn(name, PROPERTY_NAME);
         if (*name == '\0' || (n > 0 && name[n] == '='))
             return p;
     }
@@ -169,24 +188,36 @@ static int set_list_text(struct hx_config *c, enum hx_key key, const char *text,
         text = *end ? end + 1 : end;
         text += strspn(text, " \t\r\n");
     }
-    return hx_value_set_list(c, key, items, n, origin, where, e);
+    return hx_value_set_list(c, key, items, NULL, n, origin, where, e);
 }
 
-int hx_value_set_list(struct hx_config *c, enum hx_key key, const char *const *items, size_t n, enum hx_origin origin,
-                      const char *where, struct hx_config_error *e) {
+/* What should be a property may be a secret: only its name is shown. */
+static int fail_element(enum hx_key key, const char *element, const char *must, const char *where,
+                        struct hx_config_error *e) {
+    size_t n = strspn(element, PROPERTY_NAME);
+    _cleanup_free_ char *name = hx_printf("%.*s%s", (int)n, element, element[n] ? "***" : "");
+    return hx_value_fail(key, name, must, where, e);
+}
+
+int hx_value_set_list(struct hx_config *c, enum hx_key key, const char *const *items, const char *const *wheres,
+                      size_t n, enum hx_origin origin, const char *where, struct hx_config_error *e) {
     const struct hx_row *row = &hx_table[key];
-    const char **list = hx_config_own(c, hx_allocn(n + 1, sizeof *list));
+    struct hx_value value = { .list = hx_config_own(c, hx_allocn(n + 1, sizeof *value.list)),
+                              .wheres = hx_config_own(c, hx_allocn(n + 1, sizeof *value.wheres)),
+                              .count = n,
+                              .number = (int64_t)n,
+                              .origin = origin,
+                              .where = hx_config_copy(c, where) };
     for (size_t i = 0; i < n; i++) {
+        value.list[i] = hx_config_copy(c, items[i]);
+        value.wheres[i] = wheres ? hx_config_copy(c, wheres[i]) : value.where;
         const char *must = row->check ? row->check(items[i]) : NULL;
         if (must || !read_string(row, items[i]))
-            return fail_invalid(key, items[i], must ? must : "text without control characters", where, e);
-        list[i] = hx_config_copy(c, items[i]);
-        if (hx_value_secret_property(list[i]))
-            hx_redact_secret(strchr(list[i], '=') + 1);
+            return fail_element(key, items[i], must ? must : "text without control characters", value.wheres[i], e);
+        if (hx_value_secret_property(items[i]))
+            hx_redact_secret(strchr(items[i], '=') + 1);
     }
-    c->values[key] = (struct hx_value){
-        .list = list, .count = n, .number = (int64_t)n, .origin = origin, .where = hx_config_copy(c, where)
-    };
+    c->values[key] = value;
     return 0;
 }
 

@@ -80,13 +80,18 @@ static void remember_high(struct hx_consumer *c, const struct hx_consumer_option
         c->high_topics[i] = hx_strdup(options->high_topics[i]);
 }
 
-static int configure(struct hx_consumer *c, const struct hx_consumer_options *options, rd_kafka_conf_t **ret,
-                     struct hx_kafka_error *reterr) {
+int hx_consumer_conf_new(const struct hx_kafka_options *options, const char *group, rd_kafka_conf_t **ret,
+                         struct hx_kafka_error *reterr) {
     struct hx_kafka_setting own[HX_ARRAY_LEN(settings) + 1];
     memcpy(own, settings, sizeof(settings));
-    own[HX_ARRAY_LEN(settings)] = (struct hx_kafka_setting){ "group.id", options->group };
+    own[HX_ARRAY_LEN(settings)] = (struct hx_kafka_setting){ "group.id", group };
+    return hx_kafka_conf_new(options, own, HX_ARRAY_LEN(own), ret, reterr);
+}
+
+static int configure(struct hx_consumer *c, const struct hx_consumer_options *options, rd_kafka_conf_t **ret,
+                     struct hx_kafka_error *reterr) {
     rd_kafka_conf_t *conf;
-    int r = hx_kafka_conf_new(&options->kafka, own, HX_ARRAY_LEN(own), &conf, reterr);
+    int r = hx_consumer_conf_new(&options->kafka, options->group, &conf, reterr);
     if (r < 0)
         return r;
     rd_kafka_conf_set_opaque(conf, c);

@@ -77,7 +77,7 @@ int hx_kafka_conf_new(const struct hx_kafka_options *options, const struct hx_ka
                       rd_kafka_conf_t **ret, struct hx_kafka_error *reterr) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, NULL);
-    int r = set(conf, "bootstrap.servers", options->brokers, reterr);
+    int r = options->brokers ? set(conf, "bootstrap.servers", options->brokers, reterr) : 0;
     if (r == 0 && options->client_id)
         r = set(conf, "client.id", options->client_id, reterr);
     if (r == 0)

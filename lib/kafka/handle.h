@@ -11,10 +11,14 @@ struct hx_kafka_setting {
     const char *name, *value;
 };
 
-/* A configuration from what all clients of ours share, `settings`, and the user's properties, which win. 0 and *ret, owned by
- * the caller; -EINVAL for a property that librdkafka refuses (reterr). */
+/* A configuration from what all clients of ours share, `settings`, and the user's properties, which win. Brokers NULL: a client that
+ * finds none. 0 and *ret, owned by the caller; -EINVAL for a property that librdkafka refuses (reterr). */
 int hx_kafka_conf_new(const struct hx_kafka_options *options, const struct hx_kafka_setting *settings, size_t count,
                       rd_kafka_conf_t **ret, struct hx_kafka_error *reterr);
+/* The same with what makes a producer or a consumer of it (producer.c, consumer.c). */
+int hx_producer_conf_new(const struct hx_kafka_options *options, rd_kafka_conf_t **ret, struct hx_kafka_error *reterr);
+int hx_consumer_conf_new(const struct hx_kafka_options *options, const char *group, rd_kafka_conf_t **ret,
+                         struct hx_kafka_error *reterr);
 /* Log lines go to the client's own queue and from there, by the thread that polls it, to hx_debug. Before hx_kafka_new. */
 void hx_kafka_conf_log(rd_kafka_conf_t *conf);
 

@@ -39,6 +39,10 @@ static const struct hx_kafka_setting settings[] = {
     { "queue.buffering.max.messages", "100000" },
 };
 
+int hx_producer_conf_new(const struct hx_kafka_options *options, rd_kafka_conf_t **ret, struct hx_kafka_error *reterr) {
+    return hx_kafka_conf_new(options, settings, HX_ARRAY_LEN(settings), ret, reterr);
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *user) {
     (void)rk;
     struct hx_producer *p = user;
@@ -86,7 +90,7 @@ static int connect_to_loop(struct hx_producer *p, struct hx_loop *loop) {
 int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user,
                     struct hx_producer **ret, struct hx_kafka_error *reterr) {
     rd_kafka_conf_t *conf;
-    int r = hx_kafka_conf_new(options, settings, HX_ARRAY_LEN(settings), &conf, reterr);
+    int r = hx_producer_conf_new(options, &conf, reterr);
     if (r < 0)
         return r;
     struct hx_producer *p = hx_alloc(sizeof(*p));

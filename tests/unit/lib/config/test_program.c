@@ -16,12 +16,19 @@ static const struct hx_option options[] = {
     { "fail", 0, NULL, "a callback's own exit code", NULL },
 };
 
+/* What a program of its own checks: the callback's text says what it was given. */
+static int checked(const struct hx_config *config, void *user) {
+    snprintf(user, 512, "checks %s ", hx_config_string(config, HX_WORKER_SLOTS));
+    return hx_config_int(config, HX_WORKER_SLOTS) == 4 ? HX_EXIT_CONFIG : 0;
+}
+
 static const struct hx_program program = {
     .name = "heimdex-test",
     .synopsis = "WORD...",
     .description = "A program.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
+    .check = checked,
 };
 
 /* A run of hx_program_start: what it returned, printed, and told the callback ("json limit=5 wait word word"). */
@@ -157,8 +164,15 @@ static void check_and_show(void **s) {
     struct run *run = start(check);
     assert_int_equal(run->result, HX_EXIT_OK);
     assert_string_equal(run->out, "heimdex-test: configuration ok\n");
+    assert_string_equal(run->told, "checks 3 ");
     assert_null(run->config);
+    setenv("HEIMDEX_WORKER_SLOTS", "4", 1);
+    run = start(check);
+    assert_int_equal(run->result, HX_EXIT_CONFIG);
+    assert_string_equal(run->out, "");
+    unsetenv("HEIMDEX_WORKER_SLOTS");
     run = start(show);
+    assert_string_equal(run->told, ""); /* it shows what can't be used, too */
     assert_int_equal(run->result, HX_EXIT_OK);
     _cleanup_free_ char *line = hx_printf("\nworker.slots = 3   # %s:1\n", in_scratch("main.conf"));
     assert_non_null(strstr(run->out, line));
@@ -191,6 +205,32 @@ static void check_looks_for_programs(void **s) {
     assert_int_equal(run->result, -1);
     assert_string_equal(run->err, "");
     run->config = hx_config_free(run->config);
+}
+
+static void shows_json(void **s) {
+    (void)s;
+    setenv("HEIMDEX_CONFIG", "/dev/null", 1);
+    static const char begin[] = "{\"service.environment\":{\"value\":\"local\",\"source\":\"default\"},";
+    static const char *const lines[] = { "--show-config --json", "--json x --show-config" };
+    for (size_t i = 0; i < HX_ARRAY_LEN(lines); i++) {
+        struct run *run = start(lines[i]);
+        assert_int_equal(run->result, HX_EXIT_OK);
+        assert_true(hx_startswith(run->out, begin));
+    }
+    static const struct hx_program bare = { .name = "heimdex-bare" };
+    struct hx_arguments arguments;
+    char text[16384], err[256], *shows[] = { (char *)"heimdex-bare", (char *)"--json", (char *)"--show-config", NULL };
+    fflush(NULL);
+    int file, kept = divert(1, &file), err_file, kept_err = divert(2, &err_file);
+    int shown = hx_program_start(&bare, 3, shows, NULL, NULL, &arguments);
+    int alone = hx_program_start(&bare, 2, (char *[]){ (char *)"heimdex-bare", (char *)"--json", NULL }, NULL, NULL,
+                                 &arguments);
+    restore(1, kept, file, text, sizeof text);
+    restore(2, kept_err, err_file, err, sizeof err);
+    assert_int_equal(shown, HX_EXIT_OK);
+    assert_true(hx_startswith(text, begin));
+    assert_int_equal(alone, HX_EXIT_USAGE);
+    assert_string_equal(err, "heimdex-bare: --json: only with --show-config\n");
 }
 
 static void bad_configuration(void **s) {
@@ -268,6 +308,7 @@ int main(void) {
         scratch_test(help_and_version),
         scratch_test(check_and_show),
         scratch_test(check_looks_for_programs),
+        scratch_test(shows_json),
         scratch_test(bad_configuration),
         scratch_test(warnings),
         scratch_test(packed),

@@ -91,11 +91,49 @@ static void brief(void **s) {
     hx_config_free(child);
 }
 
+/* The member of the document, and where it came from, the scratch folder's path left out. */
+static const json_t *value_from(const json_t *object, const char *source) {
+    const char *found = json_string_value(json_object_get(object, "source"));
+    assert_int_equal(json_object_size(object), 2);
+    assert_string_equal(hx_startswith(found, scratch) ? found + strlen(scratch) : found, source);
+    return json_object_get(object, "value");
+}
+
+static void document(void **s) {
+    (void)s;
+    setenv("HEIMDEX_LOG_FORMAT", "json", 1);
+    _cleanup_config_ struct hx_config *c = load(content);
+    _cleanup_buf_ struct hx_buf out = { 0 };
+    _cleanup_json_ json_t *object = NULL;
+    struct hx_json_error e;
+    hx_config_show_document(c, &out);
+    assert_int_equal(strcspn(out.data, "\n"), out.len - 1);
+    assert_int_equal(hx_json_parse(out.data, out.len, &object, &e), 0);
+    assert_int_equal(json_object_size(object), HX_KEYS + 1);
+    assert_int_equal(json_integer_value(value_from(json_object_get(object, "worker.slots"), "/main.conf:1")), 4);
+    assert_true(json_is_true(value_from(json_object_get(object, "kafka.foreign"), "/main.conf:3")));
+    assert_true(json_is_null(value_from(json_object_get(object, "postgres.host"), "default")));
+    assert_string_equal(
+        json_string_value(value_from(json_object_get(object, "log.format"), "environment HEIMDEX_LOG_FORMAT")), "json");
+    const json_t *handlers = json_object_get(object, "handlers"),
+                 *t = value_from(json_array_get(handlers, 0), "/main.conf:4");
+    assert_int_equal(json_array_size(handlers), 2);
+    assert_string_equal(json_string_value(json_object_get(t, "timeout")), "90s");
+    assert_int_equal(json_array_size(json_object_get(t, "exec")), 2);
+    assert_int_equal(json_integer_value(json_object_get(t, "max_attempts")), 2);
+    assert_true(json_real_value(json_object_get(t, "cpu_max")) == 0.5);
+    assert_string_equal(
+        json_string_value(json_object_get(value_from(json_array_get(handlers, 1), "/main.conf:6"), "url")),
+        "http://***@h/");
+    assert_null(strstr(out.data, "-secret"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         scratch_test(lines),
         scratch_test(json),
         scratch_test(brief),
+        scratch_test(document),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

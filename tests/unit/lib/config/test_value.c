@@ -75,6 +75,12 @@ static void refuses(void **s) {
         { HX_API_AUTH, "Token", "environment PGPORT: Invalid api.auth: Token (must be token or none)" },
         { HX_API_AUTH, "token none", "environment PGPORT: Invalid api.auth: token none (must be token or none)" },
         { HX_API_AUTH, "", "environment PGPORT: Invalid api.auth:  (must be token or none)" },
+        { HX_KAFKA_BROKERS, "u:p@h:9092,x@b",
+          "environment PGPORT: kafka.brokers: Invalid Kafka brokers: ***@h:9092,***@b (must be host[:port] with ports "
+          "1-65535, commas "
+          "between several)" },
+        { HX_KAFKA_PROPERTIES, "sasl.password:hunter22",
+          "environment PGPORT: Invalid kafka.properties: sasl.password*** (must be properties as \"name=value\")" },
         { HX_POSTGRES_HOST, "a\nb",
           "environment PGPORT: postgres.host: Invalid PostgreSQL host: a?b (must be a string)" },
         { HX_POSTGRES_PASSWORD, "geheim\xff",

@@ -31,9 +31,13 @@ struct choices {
 static int check(const struct hx_config *config, void *user) {
     static const char *const words[] = { "--check-config", NULL };
     const struct choices *choices = user;
+    size_t n;
+    hx_config_list(config, HX_KAFKA_PROPERTIES, &n);
+    if (n == 0)
+        return 0;
     int r = sibling_run(config, choices->bin_dir, "heimdex-worker", words, SIGKILL);
     if (r < 0) {
-        hx_complain("--check-config: heimdex-worker: %s", strerror(-r));
+        hx_complain("kafka.properties: heimdex-worker, which checks them: %s", strerror(-r));
         return HX_EXIT_UNAVAILABLE;
     }
     return r;
@@ -49,6 +53,7 @@ static const struct hx_program program = {
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
     .check = check,
+    .checks_at_start = true,
 };
 
 static int on_option(size_t index, const char *value, void *user) {

@@ -28,6 +28,7 @@ static const struct hx_program program = {
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
     .check = hx_kafka_check,
+    .checks_at_start = true,
 };
 
 struct start {

@@ -212,6 +212,12 @@ static int refuse_json(const struct parse *p) {
     return p->json && is_ours ? complain(p, HX_EXIT_USAGE, "--%s: only with --show-config", name) : -1;
 }
 
+/* 0, or an exit code. */
+static int check(const struct parse *p) {
+    bool starts = p->program->checks_at_start && p->config_fd < 0 && !p->show;
+    return p->program->check && (p->check || starts) ? p->program->check(p->ret->config, p->user) : 0;
+}
+
 static int finish(struct parse *p) {
     struct hx_config_error error = { 0 };
     int r = p->config_fd >= 0 ? load_packed(p->config_fd, &p->ret->config, &error)
@@ -222,10 +228,13 @@ static int finish(struct parse *p) {
         hx_handler_check_programs(p->ret->config);
     if (p->config_fd < 0)
         print_warnings(p, p->ret->config);
-    if (!p->show && !p->check)
-        return refuse_json(p);
+    bool prints = p->show || p->check;
+    if (!prints && (r = refuse_json(p)) >= 0)
+        return r;
+    r = check(p);
+    if (!prints)
+        return r ? r : -1;
     _cleanup_buf_ struct hx_buf text = { 0 };
-    r = p->check && p->program->check ? p->program->check(p->ret->config, p->user) : 0;
     if (p->show && p->json)
         hx_config_show_document(p->ret->config, &text);
     else if (p->show)

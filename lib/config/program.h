@@ -22,6 +22,9 @@ struct hx_program {
     /* What --check-config checks beyond the table: lib/config knows neither librdkafka nor other programs. NULL: nothing. 0, or an exit
      * code, complained of; user is hx_program_start's. */
     int (*check)(const struct hx_config *config, void *user);
+    /* A daemon: the same at its start, so that it ends at once, in one line; not what came by --config-fd, which whoever read the file
+     * has had checked. */
+    bool checks_at_start;
 };
 
 /* Called for each option of the program's own table: index into options, value or NULL. 0, or an exit code. */

@@ -1,5 +1,6 @@
-"""--check-config and --show-config of every program. No server runs here."""
+"""--check-config and --show-config of every program, and what daemons check at their start. No server runs here."""
 import json
+import subprocess
 
 import pytest
 
@@ -7,6 +8,7 @@ pytestmark = pytest.mark.quick
 
 PROGRAMS = ["heimdex-supervisor", "heimdex-worker", "heimdex-scheduler", "heimdex-submit", "heimdexctl", "heimdex-migrate", "heimdex-broker"]
 KAFKA = PROGRAMS[:5]  # those that talk to it, and who starts them
+DAEMONS = PROGRAMS[:3]
 
 BAD = """worker = { slots = 3; };
 kafka = {
@@ -24,22 +26,33 @@ def config(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("program", KAFKA)
-def test_kafka_properties_are_checked(binaries, config, program):
-    path = config(BAD)
-    done = binaries.run(program, "--config", path, "--check-config", check=False)
+def refused(done, program, path):
+    """It told nothing but what is wrong, in one line; what heimdex-supervisor can't judge itself, its workers' program tells."""
     judge = program if program != "heimdex-supervisor" else "heimdex-worker"
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr == f"{judge}: {path}:4: kafka.properties: no.such.property: No such configuration property: \"no.such.property\"\n"
+
+
+@pytest.mark.parametrize("program", KAFKA)
+def test_kafka_properties_are_checked(binaries, config, program):
+    path = config(BAD)
+    refused(binaries.run(program, "--config", path, "--check-config", check=False), program, path)
     path = config(BAD.replace("no.such.property=1", "compression.codec=lz4"))
     done = binaries.run(program, "--config", path, "--check-config")
     assert (done.stdout, done.stderr) == (f"{program}: configuration ok\n", "")
 
 
-def test_the_supervisor_without_its_worker(binaries, tmp_path):
-    done = binaries.run("heimdex-supervisor", "--check-config", "--bin-dir", tmp_path, check=False)
+@pytest.mark.parametrize("program", DAEMONS)
+def test_daemons_check_at_their_start(binaries, config, program):
+    path = config(BAD)
+    refused(binaries.run(program, "--config", path, check=False, stdin=subprocess.DEVNULL), program, path)
+
+
+@pytest.mark.parametrize("args", [["--check-config"], []])
+def test_the_supervisor_without_its_worker(binaries, tmp_path, config, args):
+    done = binaries.run("heimdex-supervisor", *args, "--config", config(BAD), "--bin-dir", tmp_path, check=False)
     assert (done.returncode, done.stdout) == (69, "")
-    assert done.stderr == "heimdex-supervisor: --check-config: heimdex-worker: No such file or directory\n"
+    assert done.stderr == "heimdex-supervisor: kafka.properties: heimdex-worker, which checks them: No such file or directory\n"
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -179,6 +179,34 @@ static void check_and_show(void **s) {
     assert_null(strstr(run->out, "not-shown"));
 }
 
+static void checks_at_start(void **s) {
+    (void)s;
+    struct hx_program daemon = program;
+    struct hx_arguments arguments;
+    char told_text[512] = "", *argv[] = { (char *)"heimdex-test", NULL };
+    put("main.conf", "worker = { slots = 4; };");
+    setenv("HEIMDEX_CONFIG", in_scratch("main.conf"), 1);
+    assert_int_equal(hx_program_start(&program, 1, argv, told, told_text, &arguments), -1);
+    assert_string_equal(told_text, "");
+    daemon.checks_at_start = true;
+    _cleanup_buf_ struct hx_buf packed = { 0 };
+    hx_config_pack(arguments.config, &packed);
+    hx_config_free(arguments.config);
+    assert_int_equal(hx_program_start(&daemon, 1, argv, told, told_text, &arguments), HX_EXIT_CONFIG);
+    assert_string_equal(told_text, "checks 4 ");
+    assert_null(arguments.config);
+
+    *told_text = '\0';
+    int fd = memfd_create("packed", MFD_CLOEXEC);
+    assert_int_equal(write(fd, packed.data, packed.len), packed.len);
+    _cleanup_free_ char *number = hx_printf("%d", fd);
+    char *handed[] = { (char *)"heimdex-test", (char *)"--config-fd", number, NULL };
+    assert_int_equal(hx_program_start(&daemon, 3, handed, told, told_text, &arguments), -1);
+    assert_string_equal(told_text, ""); /* our parent had it checked */
+    hx_config_free(arguments.config);
+    close(fd);
+}
+
 static void check_looks_for_programs(void **s) {
     (void)s;
     put("plain", "");
@@ -303,15 +331,11 @@ static void nowhere_to_print(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scratch_test(words_and_options),
-        scratch_test(usage_errors),
-        scratch_test(help_and_version),
-        scratch_test(check_and_show),
-        scratch_test(check_looks_for_programs),
-        scratch_test(shows_json),
-        scratch_test(bad_configuration),
-        scratch_test(warnings),
-        scratch_test(packed),
+        scratch_test(words_and_options), scratch_test(usage_errors),
+        scratch_test(help_and_version),  scratch_test(check_and_show),
+        scratch_test(checks_at_start),   scratch_test(check_looks_for_programs),
+        scratch_test(shows_json),        scratch_test(bad_configuration),
+        scratch_test(warnings),          scratch_test(packed),
         scratch_test(nowhere_to_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

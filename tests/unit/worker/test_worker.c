@@ -5,7 +5,7 @@
 #include "lib/ledger/schema.h"
 #include "lib/kafka/record.h"
 
-enum { JOBS = 240, PROGRAMS = 12, ROUNDS = 12, PER_RECORD = 12 };
+enum { JOBS = 240, PROGRAMS = 12, ROUNDS = 24, PER_RECORD = 12 };
 
 static struct hx_timer *server_timer;
 static uint64_t dice;
@@ -78,14 +78,23 @@ static void break_connection(void) {
             }
 }
 
+/* Who doesn't learn it asks again after a pause, which is cut short. */
+static void serve_ask(struct hx_pg_tx *tx, unsigned fate) {
+    const struct flight *f = tx->user;
+    unsigned doubts = worker.doubts;
+    backend_alive = fate < 10;
+    if (fate < 20 && !backend_alive)
+        refuse(tx, HX_PG_UNAVAILABLE, "57P01");
+    else
+        commit(tx);
+    if (!worker.leaving && worker.doubts == doubts)
+        hx_timer_set(f->ask, 2);
+}
+
 static void serve_work(struct hx_pg_tx *tx) {
     unsigned fate = calm ? 99 : roll(100);
     if (hx_streq(tx->name, "ask")) {
-        backend_alive = fate < 10;
-        if (fate < 20 && !backend_alive)
-            refuse(tx, HX_PG_UNAVAILABLE, "57P01");
-        else
-            commit(tx);
+        serve_ask(tx, fate);
     } else if (fate < 8) {
         refuse(tx, HX_PG_RETRY, "40P01");
     } else if (fate < 16) {

@@ -26,15 +26,19 @@ static inline void on_delivery(bool ok, const struct hx_kafka_error *error, void
     f->delivered++;
 }
 
-static inline int setup(void **state) {
+static inline int open_fixture(void **state, bool quickened) {
     struct fixture *f = hx_alloc(sizeof(*f));
-    mock_open(&f->mock);
+    mock_open(&f->mock, quickened);
     mock_topic(&f->mock, "high", PARTITIONS);
     mock_topic(&f->mock, "low", PARTITIONS);
     struct hx_kafka_options options = mock_options(&f->mock);
     assert_int_equal(hx_producer_new(f->mock.loop, &options, on_delivery, f, &f->p, NULL), 0);
     *state = f;
     return 0;
+}
+
+static inline int setup(void **state) {
+    return open_fixture(state, true);
 }
 
 static inline int teardown(void **state) {
@@ -66,8 +70,9 @@ static inline void on_error(const struct hx_kafka_error *error, bool fatal, void
     f->fatal += fatal;
 }
 
-/* A rebalance of the mock cluster takes a session timeout less a second, the first one 3 s, which it must not exceed. */
-static const char *const quick[] = { "session.timeout.ms=3500", "heartbeat.interval.ms=200" };
+/* A rebalance of the mock cluster takes a session timeout less a second, the first one 3 s, which it must not exceed; quickened, a
+ * quarter. */
+static const char *const quick[] = { "session.timeout.ms=10000", "heartbeat.interval.ms=200" };
 
 static inline int new_consumer(struct fixture *f, const char *instance_id, const char *const *properties, size_t count,
                                struct hx_consumer **ret, struct hx_kafka_error *reterr) {

@@ -7,7 +7,7 @@ static const char *const topics[] = { "x.jobs.default", "x.dead-letter" };
 
 static int setup(void **state) {
     struct mock *m = hx_alloc(sizeof(*m));
-    mock_open(m);
+    mock_open(m, true);
     *state = m;
     return 0;
 }

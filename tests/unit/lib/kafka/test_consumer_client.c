@@ -17,6 +17,11 @@ static void a_second_member_takes_its_share(void **state) {
     until(&f->mock, f->revoked > before && hx_consumer_assigned(f->c));
 }
 
+/* max.poll.interval.ms, the client's own, must not be less than the session timeout, which quickened would be none to count on. */
+static int setup_by_the_clock(void **state) {
+    return open_fixture(state, false);
+}
+
 static void membership_survives_idleness(void **state) {
     struct fixture *f = *state;
     static const char *const strict[] = { "session.timeout.ms=3500", "heartbeat.interval.ms=200",
@@ -102,7 +107,7 @@ static void the_end_comes_in_time_when_it_never_began(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_second_member_takes_its_share),
-        TEST(membership_survives_idleness),
+        cmocka_unit_test_setup_teardown(membership_survives_idleness, setup_by_the_clock, teardown),
         TEST(a_fenced_member_goes_on_as_a_dynamic_one),
         TEST(an_absent_broker_is_reported_once_and_comes_back),
         TEST(it_waits_for_a_broker_that_is_not_there_yet),

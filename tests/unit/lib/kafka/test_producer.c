@@ -15,7 +15,7 @@ struct fixture {
 
 static int setup(void **state) {
     struct fixture *f = hx_alloc(sizeof(*f));
-    mock_open(&f->mock);
+    mock_open(&f->mock, true);
     mock_topic(&f->mock, "t", 4);
     *state = f;
     return 0;

@@ -10,12 +10,12 @@
 
 #define DAY (INT64_C(24) * 3600 * 1000)
 
-enum { TYPE_MAX = 100, LABEL_MAX = 255, ATTEMPTS_MAX = 1000000 };
+enum { TYPE_MAX = 100 /* bytes: a record has no room for more */, LABEL_MAX = 255, ATTEMPTS_MAX = 1000000 };
 
 const struct hx_uuid field_no_org = { { 0 } };
 
 const char *field_type(const char *text) {
-    static const char must[] = "1 to 100 printable characters without spaces";
+    static const char must[] = "1 to 100 bytes of printable text without spaces";
     size_t n = strlen(text);
     if (n < 1 || n > TYPE_MAX || !hx_utf8_valid(text, n))
         return must;
@@ -29,9 +29,17 @@ const char *field_org(const char *text, struct hx_uuid *ret) {
     return hx_uuid_parse(text, ret) < 0 ? "a UUID" : NULL;
 }
 
+/* As PostgreSQL counts the length of a varchar. */
+static size_t count_characters(const char *text) {
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
 const char *field_label(const char *text) {
-    size_t n = strlen(text);
-    return n >= 1 && n <= LABEL_MAX && hx_utf8_valid(text, n) ? NULL : "1 to 255 bytes of UTF-8 text";
+    size_t n = count_characters(text);
+    return n >= 1 && n <= LABEL_MAX && hx_utf8_valid(text, strlen(text)) ? NULL : "1 to 255 characters of UTF-8 text";
 }
 
 const char *field_priority(const char *text, int32_t *ret) {

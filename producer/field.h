@@ -1,5 +1,5 @@
-/* The rules for a job's values, the same for flags and for lines of a batch. Each function returns NULL and sets *ret, or says
- * what the value must be ("1 to 255 bytes of UTF-8 text"). */
+/* The rules for a job's values, the same for flags and for lines of a batch, and in the same words in SQL's heimdex_submit(). Each
+ * function returns NULL and sets *ret, or says what the value must be ("1 to 255 characters of UTF-8 text"). */
 #pragma once
 
 #include "common/uuid.h"

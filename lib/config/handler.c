@@ -39,7 +39,7 @@ static const struct {
     const char *must; /* in words */
     const char *help;
 } members[] = {
-    [TYPE] = { "type", TEXT, 1, 100, "1-100 printable bytes without spaces",
+    [TYPE] = { "type", TEXT, 1, 100, "1-100 bytes of printable text without spaces",
                "The job type; one handler each, over all files." },
     [QUEUE] = { "queue", TEXT, 1, 100, "1-100 letters, digits, '.', '_' and '-'",
                 "Chooses the topic its jobs travel in; \"default\" unless set." },

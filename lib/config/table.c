@@ -279,7 +279,8 @@ const struct hx_row hx_table[] = {
                               .fallback = "1M",
                               .min = 2,
                               .max = 128 << 20,
-                              .help = "The largest payload." },
+                              .help = "The largest payload. For SQL's `heimdex_submit()` it is a setting of the "
+                                      "database, in bytes: `alter database … set heimdex.max_payload = …`." },
 
     [HX_LOG_FORMAT_KEY] = { .name = "log.format",
                             .type = HX_TYPE_ENUM,

@@ -171,10 +171,13 @@ declare
     due constant timestamptz := coalesce(heimdex_submit.run_at, stamp);
     -- jobs.max_payload is the programs'; for SQL it is a setting: alter database … set heimdex.max_payload = …
     max_payload constant bigint := coalesce(nullif(current_setting('heimdex.max_payload', true), '')::bigint, 1048576);
+    size constant bigint := octet_length(heimdex_submit.payload::text);
     found_id uuid;
 begin
-    if heimdex_submit.type is null or heimdex_submit.type !~ '^[[:graph:]]{1,100}$' then
-        raise invalid_parameter_value using message = 'type: must be 1 to 100 printable characters without spaces';
+    -- The rules of producer/field.c, in its words. What a class of characters is depends on the locale: this doesn't.
+    if heimdex_submit.type is null or octet_length(heimdex_submit.type) not between 1 and 100
+            or heimdex_submit.type ~ '[\x01-\x20\x7f]' then
+        raise invalid_parameter_value using message = 'type: must be 1 to 100 bytes of printable text without spaces';
     elsif heimdex_submit.org_id is null then
         raise invalid_parameter_value using message = 'org_id: must not be null';
     elsif heimdex_submit.max_attempts not between 1 and 1000000 then
@@ -184,11 +187,13 @@ begin
     elsif not isfinite(heimdex_submit.run_at) then
         raise invalid_parameter_value using message = 'run_at: must be a time';
     elsif length(heimdex_submit.idempotency_key) not between 1 and 255 then
-        raise invalid_parameter_value using message = 'idempotency_key: must be 1 to 255 characters';
+        raise invalid_parameter_value using message = 'idempotency_key: must be 1 to 255 characters of UTF-8 text';
     elsif length(heimdex_submit.requested_by) not between 1 and 255 then
-        raise invalid_parameter_value using message = 'requested_by: must be 1 to 255 characters';
-    elsif octet_length(heimdex_submit.payload::text) > max_payload then
-        raise invalid_parameter_value using message = format('payload: over the limit of %s bytes (heimdex.max_payload)', max_payload);
+        raise invalid_parameter_value using message = 'requested_by: must be 1 to 255 characters of UTF-8 text';
+    elsif size > max_payload then
+        raise invalid_parameter_value using message = format('payload: %s bytes, over the limit of %s (heimdex.max_payload)', size,
+            case when max_payload % 1048576 = 0 then max_payload / 1048576 || 'M'
+                 when max_payload % 1024 = 0 then max_payload / 1024 || 'K' else max_payload::text end);
     elsif jsonb_path_exists(heimdex_submit.payload,
             '$.** ? (@.type() == "number" && (@ > 1.797693134862315e308 || @ < -1.797693134862315e308))') then
         raise invalid_parameter_value using message = 'payload: number out of range';

@@ -1,4 +1,7 @@
 """What heimdex-submit refuses, and how: one line that says what, where and why, and the right exit code."""
+import json
+
+import psycopg2
 import pytest
 
 from support.submission import Submit, ndjson, submit  # noqa: F401
@@ -8,7 +11,7 @@ from support.submission import Submit, ndjson, submit  # noqa: F401
 @pytest.mark.parametrize("args, says", [
     ([], "TYPE"),
     (["a", "b"], "b: "),
-    (["a b"], "TYPE: a b: must be 1 to 100 printable"),
+    (["a b"], "TYPE: a b: must be 1 to 100 bytes of printable text without spaces"),
     (["x" * 101], "TYPE: "),
     ([""], "TYPE: "),
     (["t", "--frobnicate"], "--frobnicate: "),
@@ -68,6 +71,47 @@ def test_the_limit_of_a_payload_is_configured(submit):
     submit("t", "--payload", "[1,22]", fails=65, HEIMDEX_JOBS_MAX_PAYLOAD="5")
     assert "line 2: payload: 6 bytes" in submit("--batch", "-", input=ndjson([{"type": "t"}]) + '{"type":"t","payload":[1,22]}\n', fails=65,
                                                 HEIMDEX_JOBS_MAX_PAYLOAD="5").stderr
+
+
+LIMITS = [  # member, flag, the last that is taken, the first that isn't, its complaint
+    ("type", None, "x" * 100, "x" * 101, "must be 1 to 100 bytes of printable text without spaces"),
+    ("type", None, "ü" * 50, "ü" * 51, "must be 1 to 100 bytes of printable text without spaces"),
+    ("type", None, "größe", "a\u007fb", "must be 1 to 100 bytes of printable text without spaces"),
+    ("idempotency_key", "--key", "k" * 255, "k" * 256, "must be 1 to 255 characters of UTF-8 text"),
+    ("idempotency_key", "--key", "€" * 255, "€" * 256, "must be 1 to 255 characters of UTF-8 text"),
+    ("requested_by", "--requested-by", "ü" * 255, "", "must be 1 to 255 characters of UTF-8 text"),
+    ("payload", "--payload", f'"{"x" * 1048574}"', f'"{"x" * 1048575}"', "1048577 bytes, over the limit of 1M ("),
+]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("member, flag, good, bad, complaint", LIMITS, ids=[f"{row[0]}-{n}" for n, row in enumerate(LIMITS)])
+def test_limits_are_the_same_everywhere(submit, migrated, tmp_path, member, flag, good, bad, complaint):
+    """On the command line, in a batch, and in SQL."""
+    def line(value):
+        payload = value if member == "payload" else "{}"
+        job = {"type": "t"} if member == "payload" else {"type": "t", member: value}
+        return json.dumps(job)[:-1] + f', "payload": {payload}}}\n'
+
+    def args(value):
+        (tmp_path / "payload").write_text(value)
+        return [value] if member == "type" else ["t", flag, f"@{tmp_path}/payload" if member == "payload" else value]
+
+    def sql(value):
+        if member == "type":
+            return "select heimdex_submit(%s)::text", value
+        cast = "::jsonb" if member == "payload" else ""
+        return f"select heimdex_submit('t', {member} => %s{cast})::text", value
+
+    ids = [submit(*args(good)).stdout.strip(), submit("--batch", "-", input=line(good)).stdout.strip(), migrated.one(*sql(good))]
+    assert len(set(ids)) == (1 if member == "idempotency_key" else 3)
+    said = [submit(*args(bad), fails=65 if member == "payload" else 64).stderr,
+            submit("--batch", "-", input=line(bad), fails=65).stderr]
+    with pytest.raises(psycopg2.errors.InvalidParameterValue) as refused:
+        migrated.sql(*sql(bad))
+    said.append(str(refused.value))
+    assert [complaint in text for text in said] == [True] * 3, said
+    assert f"{member}: {complaint}" in said[1] and f"{member}: {complaint}" in said[2]
 
 
 @pytest.mark.parametrize("args", [["t", "--payload", "@/nonexistent"], ["t", "--payload", "@/tmp"], ["--batch", "/nonexistent"],

@@ -24,6 +24,9 @@ static void types(void **state) {
     hundred[100] = 'x';
     hundred[101] = '\0';
     assert_non_null(field_type(hundred));
+    hundred[98] = '\xc3'; /* 100 characters in 101 bytes */
+    hundred[99] = '\xbc';
+    assert_non_null(field_type(hundred));
     const char *bad[] = { "", " ", "a b", "a\tb", "a\n", "\x7f", "\xff", "\xc3", "\x01" };
     for (size_t i = 0; i < HX_ARRAY_LEN(bad); i++)
         assert_non_null(field_type(bad[i]));
@@ -37,6 +40,12 @@ static void labels(void **state) {
     assert_non_null(field_label(text));
     text[255] = '\0';
     assert_null(field_label(text));
+    _cleanup_buf_ struct hx_buf wide = { 0 };
+    for (int i = 0; i < 255; i++)
+        hx_buf_puts(&wide, i % 2 ? "ü" : "€");
+    assert_null(field_label(wide.data));
+    hx_buf_puts(&wide, "€");
+    assert_non_null(field_label(wide.data));
     assert_non_null(field_label(""));
     assert_non_null(field_label("\xed\xa0\x80")); /* half a surrogate pair */
     assert_null(field_label("order 17: größe"));

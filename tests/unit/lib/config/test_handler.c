@@ -95,15 +95,15 @@ static void wrong_types(void **s) {
     memset(name, 'n', sizeof name);
     name[101] = '\0';
     _cleanup_free_ char *entry = hx_printf("{ type = \"%s\"; exec = [\"/x\"]; }", name);
-    _cleanup_free_ char *message = hx_printf("Invalid type of handler (without a type): %s (must be 1-100 printable "
-                                             "bytes without spaces)",
+    _cleanup_free_ char *message = hx_printf("Invalid type of handler (without a type): %s (must be 1-100 bytes of "
+                                             "printable text without spaces)",
                                              name);
     check_entry(entry, message);
     check_entry("{ type = \"a b\"; exec = [\"/x\"]; }", "Invalid type of handler (without a type): a b (must be 1-100 "
-                                                        "printable bytes without spaces)");
+                                                        "bytes of printable text without spaces)");
     check_entry("{ type = \"a\\nb\"; exec = [\"/x\"]; }",
                 "Invalid type of handler (without a type): a?b (must be 1-100 "
-                "printable bytes without spaces)");
+                "bytes of printable text without spaces)");
     check_entry("{ exec = [\"/x\"]; }", "handler (without a type): type is missing");
     check_entry("5", "handler (without a type): must be a group: { type = …; … }");
     check_complaint("handlers = { };",

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "quick: part of `make check`")
+    config.addinivalue_line("markers", "quick: part of `make check`, which is to take less than two minutes")
+    config.addinivalue_line("markers", "slow: not part of it, though the rest of its module is")
     config.addinivalue_line("markers", "asan: also run with the sanitizer build")
     config.addinivalue_line("markers", "failpoints: needs a build with failure points; not run with the release")
     config.addinivalue_line("markers", "release: not with sanitizers")

@@ -38,7 +38,6 @@ def dead_letters(kafka, prefix):
     return [json.loads(line) for line in text.splitlines() if line]
 
 
-@pytest.mark.quick
 @pytest.mark.asan
 def test_records_that_nobody_can_read(fleet, jobs, kafka, prefix, migrated):
     one = fleet(workers=1)

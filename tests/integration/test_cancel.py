@@ -47,7 +47,6 @@ def test_cancel_and_retry_of_what_takes_its_time_to_stop(fleet, jobs, tmp_path):
     assert jobs.path(id) == ["queued", "running", "canceled", "queued", "running", "canceled"]
 
 
-@pytest.mark.quick
 def test_cancel_of_what_will_not_stop(fleet, jobs, tmp_path):
     pids = tmp_path / "pids"
     fleet(workers=1, handlers=[sh("deaf", TERM_DEAF.format(pids=pids))], jobs={"kill_grace": "300ms"})

@@ -292,6 +292,7 @@ def test_the_program_without_a_database(written, tmp_path):
     assert run_program(written[0], "--what").returncode == 64
 
 
+@pytest.mark.slow
 def test_it_is_quick(migrated):
     """30,000 jobs of four events in the time of a breath."""
     worker = Worker(migrated)

@@ -44,7 +44,6 @@ def test_a_worker_is_killed(fleet, jobs, logging_handler, handler_log, kafka, pr
     fleet.check.update(acks=ids, finished=True, handler_log=handler_log)
 
 
-@pytest.mark.quick
 @pytest.mark.asan
 def test_a_crash_costs_its_mates_nothing(fleet, jobs, migrated):
     """A batch of builtin jobs, and one of them takes the worker down: the others were claimed with it, and lose no attempt for what had
@@ -136,7 +135,6 @@ def test_a_drain_lets_jobs_finish(fleet, jobs, kafka, prefix, logging_handler, h
     fleet.check.update(acks=ids, handler_log=handler_log, stopped=True)
 
 
-@pytest.mark.quick
 @pytest.mark.asan
 def test_a_drain_cuts_short_what_takes_too_long(fleet, jobs, tmp_path, migrated):
     pids = tmp_path / "pids"

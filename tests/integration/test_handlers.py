@@ -132,7 +132,6 @@ def test_what_a_handler_leaves_behind_ends_with_it(fleet, jobs, tmp_path):
     until(lambda: len(pids_in(pids)) == 2 and not any(alive(pid) for pid in pids_in(pids)), 5, "nothing of it is left")
 
 
-@pytest.mark.quick
 def test_a_flood_of_output(fleet, jobs):
     one = fleet(workers=1, handlers=[sh("flood", "yes | head -c 30000000; yes | head -c 30000000 >&2; head -c 3000000 /dev/zero; exit 65"),
                                      sh("endless", "yes", timeout="500ms", max_attempts=1)])

@@ -6,8 +6,6 @@ import pytest
 from support.ledger import PEEK, SWEEP, ids_of, ledger  # noqa: F401
 from support.statements import cancel, mutated, reap, retry
 
-pytestmark = pytest.mark.quick
-
 
 # --- complete / reap, complete / cancel, older fences ---
 

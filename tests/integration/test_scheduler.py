@@ -195,6 +195,7 @@ def test_sweep_finds_what_was_never_announced(scheduler, migrated):
     assert migrated.one("select position::text from sweep") < fresh
 
 
+@pytest.mark.slow
 def test_kafka_away_fresh_jobs_wait_in_postgresql_and_the_outbox_drains_later(scheduler, migrated, kafka, prefix):
     migrated.sql("update sweep set position = heimdex_uuid_floor(now() - interval '1 min')")
     one = scheduler().ready().with_topics()
@@ -209,6 +210,7 @@ def test_kafka_away_fresh_jobs_wait_in_postgresql_and_the_outbox_drains_later(sc
     assert set(announced(kafka, f"{prefix}.jobs.default")) == jobs
 
 
+@pytest.mark.slow
 def test_two_schedulers_do_each_thing_once(scheduler, migrated, kafka, prefix):
     for _ in range(2):
         scheduler().ready().with_topics()
@@ -237,6 +239,7 @@ def test_partitions_are_made(scheduler, migrated):
     until(lambda: migrated.one("select to_regclass(%s) is not null", months[-1]))
 
 
+@pytest.mark.slow
 def test_a_new_queue_gets_its_topics(scheduler, migrated, kafka, prefix):
     scheduler().ready().with_topics()
     migrated.sql("insert into job_type (type, queue) values ('slow', 'heavy')")
@@ -415,6 +418,7 @@ def test_its_pulse_goes_on(scheduler, migrated):
     assert one.process.poll() is None
 
 
+@pytest.mark.slow
 def test_idle_it_costs_next_to_nothing(scheduler, migrated):
     if "asan" in os.environ.get("HEIMDEX_BIN", ""):
         pytest.skip("sanitizers cost what they cost")

@@ -16,7 +16,6 @@ def fill_slots(jobs, n):
     return ids
 
 
-@pytest.mark.quick
 def test_full_slots_let_builtins_and_others_go_on(fleet, jobs, migrated, tmp_path):
     options = {"workers": 1, "worker": {"slots": 2}, "handlers": blocking(tmp_path / "go")}
     fleet(**options)

@@ -73,7 +73,7 @@ def test_no_database(binaries, database):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("frozen", [False, True])
-@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("batch", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_kafka_is_away(submit, migrated, silent, frozen, batch):
     brokers = f"127.0.0.1:{silent if frozen else 1}"
     all_ids = []
@@ -149,7 +149,6 @@ def test_sessions_are_terminated_again_and_again(submit, migrated):
 
 # --- standard output -------------------------------------------------------------------------------------------------
 
-@pytest.mark.quick
 def test_nobody_reads_any_more(submit, migrated, tmp_path):
     (tmp_path / "jobs").write_text(ndjson([{"type": "t"}]) * 60000)
     process = submit.start("--batch", tmp_path / "jobs")

@@ -138,6 +138,7 @@ def test_a_death_waits_for_a_scheduler_that_answers(fleet):
     assert not f.logged("could not be settled")
 
 
+@pytest.mark.slow
 def test_pauses_grow_and_are_forgotten(fleet):
     f = fleet(workers=1, supervisor_restart_backoff_max="700ms").plan("worker", exit=1).start(ready=False)
     deaths = wait_for("seven deaths", lambda: len(d := f.deaths()) >= 7 and d)
@@ -161,6 +162,7 @@ def test_a_frozen_worker_is_killed(fleet):
     wait_for("both again", lambda: f.status().startswith("2 workers"))
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_stood_still_blames_nobody(fleet):
     f = fleet(workers=1, worker_lease="4s").start()
     worker = f.workers()[0]
@@ -204,6 +206,7 @@ def test_kills_a_stuck_worker_at_the_deadline_and_has_it_settled(fleet):
     assert f.logged("did not end in time, killing it")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_never_answers_does_not_hold_the_stop(fleet):
     f = fleet(workers=1, supervisor_drain_timeout="100ms", jobs_kill_grace="0").plan("worker", term="ignore", worker_id=5)
     f.plan("scheduler", answer=False, term="ignore").start()

@@ -24,7 +24,6 @@ def test_priorities(fleet, jobs, logging_handler, handler_log, migrated):
     fleet.check.update(acks=low + high, finished=True, handler_log=handler_log)
 
 
-@pytest.mark.quick
 @pytest.mark.asan
 def test_a_limit_holds_over_two_fleets(fleet, jobs, logging_handler, handler_log, kafka, prefix, migrated, tmp_path):
     """Neither fleet alone has the slots to reach the limit, both together could exceed it."""
@@ -76,7 +75,6 @@ def test_a_paused_type_waits(fleet, jobs, migrated):
     assert {jobs.row(id)["attempt"] for id in ids} == {1}
 
 
-@pytest.mark.quick
 def test_delayed_jobs_wait_for_their_time(fleet, jobs):
     """And no longer: what is due two seconds earlier starts earlier."""
     fleet(workers=1), fleet(workers=1)

@@ -87,13 +87,13 @@ static void out_line(const char *line, size_t n, bool cut, void *user) {
     struct message m;
     char why[120];
     int r = message_parse(line, n, &m, why, sizeof why);
-    if (r > 0)
-        heed(run, &m);
-    else
+    if (r <= 0)
         log_line(run, "handler.stdout", line, n, cut);
-    if (r == -EBADMSG) /* its result can't be kept, and mustn't vanish without a word */
-        snprintf(run->exec->wrong, sizeof run->exec->wrong, "result: %s", cut ? "longer than 1 MiB" : why);
-    else if (r < 0)
+    if (r == 1 || r == -EINVAL)
+        heed(run, &m);
+    if (r == -EBADMSG) /* what it says can't be kept, and mustn't vanish without a word */
+        snprintf(run->exec->wrong, sizeof run->exec->wrong, "message: %s", cut ? "longer than 1 MiB" : why);
+    else if (r < 0 && !run->output_truncated)
         hx_warning(run_ctx(run), "message: %s, ignoring", why);
     message_reset(&m);
 }

@@ -11,7 +11,11 @@
 /* A line this long was cut by whoever read it. */
 enum { CUT = 1000000 };
 
-static const char *const keys[] = { "stage", "progress", "result", "error", "snooze", "cancel" };
+/* A hundred years: beyond it lies what PostgreSQL's timestamps can't hold. */
+#define LONGEST_MS (INT64_C(36500) * 24 * 60 * 60 * 1000)
+
+/* Where it is may be lost; what it comes to may not. */
+static const char *const passing[] = { "stage", "progress" }, *const decisive[] = { "result", "error", "snooze", "cancel" };
 
 static int wrong(int code, char *why, size_t size, const char *text) {
     hx_strcopy(why, size, text);
@@ -30,7 +34,7 @@ static bool take_string(const json_t *object, const char *key, char **ret) {
 static bool take_duration(const json_t *object, const char *key, int64_t *ret_ms) {
     const char *text = NULL;
     int r = hx_json_get_string(object, key, &text);
-    return r == 0 || (r > 0 && hx_duration_parse(text, ret_ms) == 0);
+    return r == 0 || (r > 0 && hx_duration_parse(text, ret_ms) == 0 && *ret_ms <= LONGEST_MS);
 }
 
 static int read_error(const json_t *error, struct message *m, char *why, size_t size) {
@@ -50,11 +54,18 @@ static int read_error(const json_t *error, struct message *m, char *why, size_t 
     if (r > 0)
         m->retry = retry ? MESSAGE_RETRY_YES : MESSAGE_RETRY_NO;
     if (!take_duration(error, "retry_after", &m->retry_after_ms))
-        return wrong(-EBADMSG, why, size, "error.retry_after: must be a duration like \"30s\"");
+        return wrong(-EBADMSG, why, size, "error.retry_after: must be a duration like \"30s\", at most 36500d");
     return 1;
 }
 
-static int read_progress(const json_t *object, struct message *m, char *why, size_t size) {
+/* What is wrong with these is left unset, and the rest of the message counts. */
+static int read_passing(const json_t *object, struct message *m, char *why, size_t size) {
+    if (!take_string(object, "stage", &m->stage))
+        return wrong(-EINVAL, why, size, "stage: must be a string");
+    if (m->stage && strlen(m->stage) > 255) {
+        free(HX_TAKE(m->stage));
+        return wrong(-EINVAL, why, size, "stage: longer than 255 bytes");
+    }
     const json_t *progress = json_object_get(object, "progress");
     if (!progress)
         return 1;
@@ -65,45 +76,40 @@ static int read_progress(const json_t *object, struct message *m, char *why, siz
 }
 
 static int read_members(const json_t *object, struct message *m, char *why, size_t size) {
-    if (!take_string(object, "stage", &m->stage))
-        return wrong(-EINVAL, why, size, "stage: must be a string");
-    if (m->stage && strlen(m->stage) > 255)
-        return wrong(-EINVAL, why, size, "stage: longer than 255 bytes");
     if (!take_string(object, "cancel", &m->cancel))
         return wrong(-EBADMSG, why, size, "cancel: must be a string");
     if (!take_duration(object, "snooze", &m->snooze_ms))
-        return wrong(-EBADMSG, why, size, "snooze: must be a duration like \"5m\"");
+        return wrong(-EBADMSG, why, size, "snooze: must be a duration like \"5m\", at most 36500d");
     const json_t *error = json_object_get(object, "error");
     int r = error ? read_error(error, m, why, size) : 1;
-    return r < 0 ? r : read_progress(object, m, why, size);
+    return r < 0 ? r : read_passing(object, m, why, size);
 }
 
-static bool has_key(const json_t *object) {
-    for (size_t i = 0; i < HX_ARRAY_LEN(keys); i++)
-        if (json_object_get(object, keys[i]))
+static bool has_any(const json_t *object, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (json_object_get(object, names[i]))
             return true;
     return false;
 }
 
-static bool begins_with_result(const char *line, size_t n) {
-    static const char start[] = "{\"result\"";
-    return n >= sizeof start - 1 && !memcmp(line, start, sizeof start - 1);
-}
-
-/* Where it is may be lost; what it comes to may not. */
-static bool decides(const json_t *object) {
-    return json_object_get(object, "result") || json_object_get(object, "error") || json_object_get(object, "snooze") ||
-           json_object_get(object, "cancel");
+static bool names_any(const char *line, size_t n, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (hx_slice_names(line, n, names[i]))
+            return true;
+    return false;
 }
 
 /* The line isn't JSON that the ledger can hold. Did it bring a result, or say what is to become of the job? Then the job must not
- * succeed without that. Anything else that only looks like JSON is output like any other. */
+ * succeed without that. Anything else that only looks like JSON is output like any other, and so is what has no end. */
 static int refuse(const char *line, size_t n, const struct hx_json_error *error, char *why, size_t size) {
-    _cleanup_json_ json_t *lenient = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
-    bool fatal = lenient ? decides(lenient) : begins_with_result(line, n) && (line[n - 1] == '}' || n > CUT);
-    if (!fatal && !(lenient && has_key(lenient)))
+    size_t end = n;
+    while (hx_slice_is_space(line[end - 1]))
+        end--;
+    bool fatal = names_any(line, n, decisive, HX_ARRAY_LEN(decisive));
+    if ((line[end - 1] != '}' && n <= CUT) || (!fatal && !names_any(line, n, passing, HX_ARRAY_LEN(passing))))
         return 0;
-    return wrong(fatal ? -EBADMSG : -EINVAL, why, size, error->message);
+    snprintf(why, size, "%s, at byte %zu", error->message, error->position);
+    return fatal ? -EBADMSG : -EINVAL;
 }
 
 /* As it was written: through a number type of ours a large integer or a decimal would come out as another. */
@@ -128,7 +134,7 @@ int message_parse(const char *line, size_t n, struct message *ret, char *why, si
     struct hx_json_error error;
     if (hx_json_parse(line, n, &object, &error) < 0)
         return refuse(line, n, &error, why, why_size);
-    if (!has_key(object))
+    if (!has_any(object, decisive, HX_ARRAY_LEN(decisive)) && !has_any(object, passing, HX_ARRAY_LEN(passing)))
         return 0;
     take_result(line, n, ret);
     return read_members(object, ret, why, why_size);

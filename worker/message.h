@@ -20,7 +20,8 @@ struct message {
     bool error; /* an "error" member was there */
 };
 
-/* 1: *ret is a message; 0: an ordinary line of output; -EINVAL: a stage or progress with a wrong value, to be ignored;
- * -EBADMSG: a wrong result, error, snooze or cancel, without which the run can't be judged. *why (at most why_size bytes) says what is wrong. *ret is always safe to message_reset. */
+/* 1: *ret is a message; 0: an ordinary line of output; -EINVAL: a stage or progress with a wrong value, to be ignored, and *ret has the rest;
+ * -EBADMSG: a wrong result, error, snooze or cancel, without which the run can't be judged. *why (at most why_size bytes) says what is wrong.
+ * *ret is always safe to message_reset. */
 int message_parse(const char *line, size_t n, struct message *ret, char *why, size_t why_size);
 void message_reset(struct message *m);

@@ -78,27 +78,36 @@ static bool is_named(struct hx_slice key, const char *name) {
     return hx_json_parse(key.at, key.n, &text, NULL) == 0 && hx_streq(json_string_value(text), name);
 }
 
-bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret) {
-    const char *p = object, *end = object + n;
+/* Where the value of the member starts, or NULL. */
+static const char *find_member(const char *object, const char *end, const char *name) {
     struct hx_slice key, value;
-    p = skip_space(p, end);
+    const char *p = skip_space(object, end);
     if (p == end || *p != '{')
-        return false;
+        return NULL;
     /* p stands before a name: on the opening bracket, or on a comma */
     while (p < end && *p != '}') {
-        p++;
-        if (!hx_slice_value(&p, end, &key))
-            return false;
+        p = skip_space(p + 1, end);
+        if (p == end || *p != '"' || !hx_slice_value(&p, end, &key))
+            return NULL;
         p = skip_space(p, end);
-        if (p == end || *p++ != ':' || !hx_slice_value(&p, end, &value))
-            return false;
-        if (is_named(key, name)) {
-            *ret = value;
-            return true;
-        }
+        if (p == end || *p++ != ':')
+            return NULL;
+        if (is_named(key, name))
+            return p;
+        if (!hx_slice_value(&p, end, &value))
+            return NULL;
         p = skip_space(p, end);
     }
-    return false;
+    return NULL;
+}
+
+bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret) {
+    const char *p = find_member(object, object + n, name);
+    return p && hx_slice_value(&p, object + n, ret);
+}
+
+bool hx_slice_names(const char *object, size_t n, const char *name) {
+    return find_member(object, object + n, name);
 }
 
 void hx_slice_append_compact(struct hx_slice value, struct hx_buf *out) {

@@ -13,6 +13,11 @@ def sh(type, script, **options):
     return {"type": type, "exec": ["/bin/sh", "-c", script], **options}
 
 
+def python(type, **options):
+    """A handler that does what its payload says: {"do": "Python"}."""
+    return {"type": type, "exec": ["/usr/bin/python3", "-ISc", "import json, os, signal, sys, time; exec(json.load(sys.stdin)['do'])"], **options}
+
+
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"

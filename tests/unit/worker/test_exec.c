@@ -152,7 +152,7 @@ static void a_bad_message_fails_for_good(void **state) {
     check(go("echo '{\"result\":\"\\u0000\"}'; echo '{\"cancel\":\"x\"}'"), HX_DEAD_LETTER, "bad_message");
     struct run *run = go("printf '{\"result\":\"'; head -c 1100000 /dev/zero | tr '\\0' x; echo '\"}'");
     check(run, HX_DEAD_LETTER, "bad_message");
-    assert_string_equal(run->outcome.message, "result: longer than 1 MiB");
+    assert_string_equal(run->outcome.message, "message: longer than 1 MiB");
     check_result(go("printf '{\"result\":\"'; head -c 1000000 /dev/zero | tr '\\0' x | head -c 3; echo '\"}'"),
                  "\"xxx\"");
 }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -110,6 +111,47 @@ static void a_result_that_cannot_be_kept_is_no_ordinary_line(void **state) {
     assert_int_equal(parse("{\"result\":\"\xff\"}"), -EBADMSG);
     assert_int_equal(parse("{\"result\":1e999}"), -EBADMSG);
     assert_int_equal(parse("{\"stage\":\"a\\u0000b\"}"), -EINVAL);
+    assert_int_equal(parse("{\"ok\":true, \"result\":1e999} \r"), -EBADMSG);
+    assert_string_equal(why, "number out of range, at byte 21");
+    assert_int_equal(parse("{ \"ok\":\"\xff\" , \"error\":\"x\"}"), -EBADMSG);
+    assert_int_equal(parse("{\"r\\u0065sult\":NaN}"), -EBADMSG);
+    assert_int_equal(parse("{\"ok\":{\"result\":NaN}}"), 0);
+}
+
+/* A line of over a megabyte was cut by whoever read it. */
+static void a_result_without_its_end_is_too_long(void **state) {
+    (void)state;
+    enum { N = 1024 * 1024 };
+    char *line = malloc(N);
+    assert_non_null(line);
+    const char *const starts[] = { "{\"result\":\"", "{\"stage\":\"a\",\"result\":[{\"" };
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        memset(line, 'x', N);
+        memcpy(line, starts[i], strlen(starts[i]));
+        message_reset(&m);
+        assert_int_equal(message_parse(line, N, &m, why, sizeof why), -EBADMSG);
+    }
+    memset(line, '[', N);
+    memcpy(line, "{\"a\":", 5);
+    assert_int_equal(message_parse(line, N, &m, why, sizeof why), 0);
+    free(line);
+}
+
+static void a_wrong_stage_takes_no_result_with_it(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"stage\":7,\"result\":1}"), -EINVAL);
+    assert_string_equal(m.result, "1");
+    assert_int_equal(parse("{\"progress\":101,\"stage\":\"a\",\"error\":{\"code\":\"b\"}}"), -EINVAL);
+    assert_string_equal(m.stage, "a");
+    assert_string_equal(m.error_code, "b");
+    assert_int_equal(m.progress, -1);
+}
+
+static void no_pause_is_longer_than_a_hundred_years(void **state) {
+    (void)state;
+    assert_int_equal(parse("{\"snooze\":\"36500d\"}"), 1);
+    assert_int_equal(parse("{\"snooze\":\"36501d\"}"), -EBADMSG);
+    assert_int_equal(parse("{\"error\":{\"retry_after\":\"9999999d\"}}"), -EBADMSG);
 }
 
 static void what_only_looks_like_json_is_output(void **state) {
@@ -134,6 +176,9 @@ int main(void) {
         cmocka_unit_test_teardown(error_with_all_its_members, end),
         cmocka_unit_test_teardown(snooze_and_cancel, end),
         cmocka_unit_test_teardown(a_result_that_cannot_be_kept_is_no_ordinary_line, end),
+        cmocka_unit_test_teardown(a_result_without_its_end_is_too_long, end),
+        cmocka_unit_test_teardown(a_wrong_stage_takes_no_result_with_it, end),
+        cmocka_unit_test_teardown(no_pause_is_longer_than_a_hundred_years, end),
         cmocka_unit_test_teardown(what_only_looks_like_json_is_output, end),
         cmocka_unit_test_teardown(numbers_keep_every_digit, end),
     };

@@ -14,8 +14,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* What a run may put into the log, and the longest line that is looked at as a message. */
-enum { LOGGED_MAX = 256 * 1024, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024 };
+/* What a run may put into the log, the longest line that is looked at as a message, and how many stages are events whatever comes behind. */
+enum { LOGGED_MAX = 256 * 1024, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024, STAGES_MAX = 1000 };
 
 struct exec {
     pid_t pid; /* of the child and its group; 0 once reaped */
@@ -23,6 +23,7 @@ struct exec {
     size_t logged;
     struct message said; /* the last result, error, snooze, cancel of its messages */
     char *stage;         /* the last that was told: the same one again is only progress */
+    unsigned stages;
     char wrong[160];     /* a message that could not be read: the run fails for it */
 };
 
@@ -65,7 +66,7 @@ static void heed(struct run *run, struct message *m) {
         if (m->progress >= 0)
             hx_buf_printf(&b, ",\"progress\":%d", m->progress);
         hx_buf_putc(&b, '}');
-        bool fresh = m->stage && !hx_streq(m->stage, x->stage);
+        bool fresh = m->stage && !hx_streq(m->stage, x->stage) && x->stages++ < STAGES_MAX;
         run_tell(run, hx_buf_take(&b), fresh);
         replace(&x->stage, &m->stage);
     }

@@ -39,6 +39,14 @@ void flight_undo(struct flight *f) {
     claim_undo(f);
 }
 
+void flight_fill(struct flight *f, struct hx_pg_tx *tx) {
+    tell_add(f, tx);
+    if (f->messages && f->worker->tell_singly)
+        return;
+    complete_add(f, tx);
+    claim_add(f, tx);
+}
+
 /* How long to leave the database alone after this failure. */
 static int64_t pause_ms(struct worker *w, const struct hx_pg_error *error) {
     unsigned n = ++w->work_failures;
@@ -49,16 +57,24 @@ static int64_t pause_ms(struct worker *w, const struct hx_pg_error *error) {
     return hx_backoff_full_jitter(n, 1000, 30000);
 }
 
-/* A value somewhere in the batch is to blame: half as many outcomes next time, down to the one that fails without a claim beside it. */
-static void halve(struct flight *f, const struct hx_pg_error *error) {
+/* A value somewhere in the batch is to blame: half as many outcomes next time, down to the one that fails with nothing beside it. Returns
+ * whether the next transaction is another one: then others needn't wait for the search. */
+static bool halve(struct flight *f, const struct hx_pg_error *error) {
     struct worker *w = f->worker;
-    if (f->outcome_count > 1 || (f->outcome_count == 1 && f->batch.n)) {
+    if (f->outcome_count)
         w->outcome_limit = HX_MAX(f->outcome_count / 2, (size_t)1);
-    } else if (f->outcome_count == 1) {
-        struct run *run = f->outcomes[0];
-        hx_error(run_ctx(run), "the database refuses the outcome: %s: %s", error->sqlstate, error->message);
-        outcome_unwritable(run, error->sqlstate, error->message);
-    }
+    if (f->messages)
+        tell_refused(f, error);
+    if (f->messages || f->outcome_count > 1)
+        return true;
+    if (!f->outcome_count)
+        return false;
+    struct run *run = f->outcomes[0];
+    if (f->batch.n || run->unwritable)
+        return f->batch.n > 0;
+    hx_error(run_ctx(run), "the database refuses the outcome: %s: %s", error->sqlstate, error->message);
+    outcome_unwritable(run, error->sqlstate, error->message);
+    return true;
 }
 
 static void resume(void *user) {
@@ -67,14 +83,14 @@ static void resume(void *user) {
 
 static void failed(struct flight *f, const struct hx_pg_error *error) {
     struct worker *w = f->worker;
+    bool other = error->class == HX_PG_DATA && halve(f, error);
     flight_undo(f);
     /* A deadlock takes two: the completion alone can't be half of one with a claim. */
     w->claims_skipped |= f->outcome_count > 0 && (error->class == HX_PG_RETRY || error->class == HX_PG_DATA);
-    if (error->class == HX_PG_DATA)
-        halve(f, error);
     if (!w->work_pause)
         w->work_pause = hx_timer_new(w->loop, resume, w);
-    hx_timer_set(w->work_pause, pause_ms(w, error));
+    if (!other)
+        hx_timer_set(w->work_pause, pause_ms(w, error));
     hx_log(error->class == HX_PG_RETRY ? HX_LOG_DEBUG : HX_LOG_WARNING, NULL, "PostgreSQL: %s%s%s, retrying",
            error->sqlstate, error->sqlstate[0] ? ": " : "", error->message);
     flight_free(f);
@@ -95,7 +111,7 @@ static void done(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *use
         w->heard_ms = hx_mono_ms();
         w->work_failures = 0;
         w->claims_skipped = false;
-        if (w->outcome_limit < worker_batch(w))
+        if (w->outcome_limit < worker_batch(w) && (f->outcome_count || !w->ended_count))
             w->outcome_limit *= 2;
         tell_committed(f);
         complete_committed(f, tx);

@@ -36,6 +36,8 @@ struct flight *flight_free(struct flight *f);
 bool flight_empty(const struct flight *f);
 /* One more part, with a claim of its own; its statement is the caller's to set. */
 struct part *flight_part(struct flight *f);
+/* What can go now, into both. */
+void flight_fill(struct flight *f, struct hx_pg_tx *tx);
 /* Takes both over. */
 void flight_send(struct flight *f, struct hx_pg_tx *tx);
 /* The transaction did not happen: everything goes back to where it came from. */
@@ -50,6 +52,8 @@ void complete_undo(struct flight *f);
 void tell_add(struct flight *f, struct hx_pg_tx *tx);
 void tell_committed(struct flight *f);
 void tell_undo(struct flight *f);
+/* The database refuses a value of f, which carries messages: the next go singly. Of one that was alone nothing is left. */
+void tell_refused(struct flight *f, const struct hx_pg_error *error);
 enum { TELL_ROUNDS = 64 }; /* progress events of one run that one transaction carries */
 /* claim.c */
 void claim_add(struct flight *f, struct hx_pg_tx *tx);

@@ -122,6 +122,7 @@ void outcome_canceled(struct run *run, const char *why) {
 
 void outcome_unwritable(struct run *run, const char *sqlstate, const char *message) {
     begin(run, HX_DEAD_LETTER);
+    run->unwritable = true;
     set_error(run, sqlstate, message);
     _cleanup_buf_ struct hx_buf b = { 0 };
     open_detail(run, &b);

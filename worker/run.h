@@ -36,6 +36,7 @@ struct run {
     enum stop stop; /* why the fleet ends it early */
     char *stop_why;
     bool ended, sending;
+    bool unwritable;       /* the database refused what it came to, and it came to that instead */
     bool output_truncated; /* it printed more than the log takes of a run; the event of its end says so */
 
     char **messages; /* detail_json of progress events that are not committed yet, oldest first */

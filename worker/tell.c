@@ -26,17 +26,24 @@ static void add_receipt(struct flight *f, struct hx_pg_tx *tx) {
     part->statement = hx_ledger_receipt(tx, &part->claim->token, f->worker->id);
 }
 
+/* The outcome that may be the bad value has to fail with nothing beside it. */
+static bool suspect_goes_first(const struct worker *w) {
+    return w->outcome_limit == 1 && w->outcome_limit < worker_batch(w) && !w->tell_singly && w->ended_head && !w->ended_head->message_count;
+}
+
 void tell_add(struct flight *f, struct hx_pg_tx *tx) {
     struct worker *w = f->worker;
-    if (!w->messages || w->telling)
+    if (!w->messages)
+        w->tell_singly = 0; /* the rest went with their runs */
+    if (!w->messages || w->telling || suspect_goes_first(w))
         return;
     w->telling = true;
     _cleanup_free_ struct run **runs = hx_allocn(w->run_count, sizeof *runs);
     _cleanup_free_ struct hx_uuid *ids = hx_allocn(w->run_count, sizeof *ids);
     _cleanup_free_ int32_t *fences = hx_allocn(w->run_count, sizeof *fences);
     _cleanup_free_ const char **details = hx_allocn(w->run_count, sizeof *details);
-    size_t n = talkers(w, runs);
-    for (size_t round = 0; round < TELL_ROUNDS; round++) {
+    size_t n = w->tell_singly ? HX_MIN(talkers(w, runs), (size_t)1) : talkers(w, runs);
+    for (size_t round = 0; round < (w->tell_singly ? 1 : TELL_ROUNDS); round++) {
         size_t k = 0;
         for (size_t i = 0; i < n; i++) {
             if (runs[i]->message_count <= round)
@@ -55,19 +62,35 @@ void tell_add(struct flight *f, struct hx_pg_tx *tx) {
         add_receipt(f, tx);
 }
 
+static void drop_sent(struct run *run) {
+    size_t sent = run->message_sending;
+    for (size_t i = 0; i < sent; i++)
+        free(run->messages[i]);
+    run->message_count -= sent;
+    memmove(run->messages, run->messages + sent, run->message_count * sizeof *run->messages);
+    run->message_sending = 0;
+    run->worker->messages -= sent;
+}
+
 void tell_committed(struct flight *f) {
     struct worker *w = f->worker;
     w->telling &= !f->messages;
-    for (struct run *run = f->messages ? w->runs : NULL; run; run = run->next) {
-        size_t sent = run->message_sending;
-        if (!sent)
-            continue;
-        for (size_t i = 0; i < sent; i++)
-            free(run->messages[i]);
-        run->message_count -= sent;
-        memmove(run->messages, run->messages + sent, run->message_count * sizeof *run->messages);
-        run->message_sending = 0;
-        w->messages -= sent;
+    w->tell_singly -= f->messages && w->tell_singly;
+    for (struct run *run = f->messages ? w->runs : NULL; run; run = run->next)
+        drop_sent(run);
+}
+
+void tell_refused(struct flight *f, const struct hx_pg_error *error) {
+    struct worker *w = f->worker;
+    if (!w->tell_singly) {
+        w->tell_singly = w->messages;
+        return;
+    }
+    w->tell_singly--;
+    for (struct run *run = w->runs; run; run = run->next) {
+        if (run->message_sending)
+            hx_warning(run_ctx(run), "the database refuses a message: %s: %s, ignoring", error->sqlstate, error->message);
+        drop_sent(run);
     }
 }
 

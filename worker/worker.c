@@ -24,7 +24,7 @@
 /* How many transactions may be in flight. While a bad value is looked for, or a completion is to go alone, it is one: another's success
  * would end both too early. */
 static unsigned flights_allowed(const struct worker *w) {
-    return w->claims_skipped || w->outcome_limit < worker_batch(w) ? 1 : FLIGHTS;
+    return w->claims_skipped || w->tell_singly || w->outcome_limit < worker_batch(w) ? 1 : FLIGHTS;
 }
 
 /* The next transaction: what ended, then what can start. */
@@ -34,9 +34,7 @@ static void send_next(struct worker *w) {
         return;
     struct hx_pg_tx *tx = hx_pg_tx_new("work");
     struct flight *f = flight_new(w);
-    tell_add(f, tx);
-    complete_add(f, tx);
-    claim_add(f, tx);
+    flight_fill(f, tx);
     if (flight_empty(f)) {
         flight_free(f);
         hx_pg_tx_free(tx);

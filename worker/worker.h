@@ -79,6 +79,7 @@ struct worker {
     size_t spent_count;
     char *plain_detail;   /* the event detail of a builtin's plain success */
     size_t outcome_limit; /* how many outcomes the next transaction may carry: halved to find a bad value */
+    size_t tell_singly;   /* so many progress events go alone, because there may be a bad value among them */
 
     struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
     bool take_busy, renew_busy, signal_busy;

@@ -114,6 +114,21 @@ print(json.dumps({{'result': payload.get('result')}}))"""
 
 
 @pytest.mark.quick
+@pytest.mark.asan
+def test_a_stage_that_the_database_refuses(fleet, jobs, migrated):
+    """It is left out, and the job it belongs to and those beside it go on."""
+    one = fleet(workers=1, handlers=[sh("staged", """for s in one poison two; do echo '{"stage":"'$s'"}'; done""")])
+    migrated.sql("create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '23514'; end $$")
+    migrated.sql("create trigger refuse before insert on job_event for each row when (new.detail_json ->> 'stage' = 'poison') execute function refuse()")
+    ids, mates = jobs.batch([{"type": "staged"}] * 10), jobs.batch([{"type": "mock_process", "payload": {"duration_ms": 50}}] * 20)
+    jobs.wait([*ids, *mates])
+    assert [jobs.stages(id) for id in ids] == [["one", "two"]] * 10
+    assert {(row["status"], row["attempt"]) for row in map(jobs.row, [*ids, *mates])} == {("succeeded", 1)}
+    assert "the database refuses a message: 23514: no, ignoring" in one.log()
+    fleet.check.update(acks=[*ids, *mates], finished=True)
+
+
+@pytest.mark.quick
 def test_a_result_after_the_deadline(fleet, jobs):
     """TERM came, and its last word with exit 0 is too late: somebody else may have been told that it ran out of time."""
     late = """trap 'echo "{\\"result\\":\\"late\\"}"; exit 0' TERM; while :; do sleep 0.05; done"""

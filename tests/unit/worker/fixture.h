@@ -110,9 +110,7 @@ static inline void announce(unsigned first, unsigned final, const char *type) {
 static inline struct hx_pg_tx *send(void) {
     struct hx_pg_tx *tx = hx_pg_tx_new("work");
     struct flight *f = flight_new(&worker);
-    tell_add(f, tx);
-    complete_add(f, tx);
-    claim_add(f, tx);
+    flight_fill(f, tx);
     if (flight_empty(f)) {
         flight_free(f);
         return hx_pg_tx_free(tx);

@@ -157,6 +157,14 @@ static void a_bad_message_fails_for_good(void **state) {
                  "\"xxx\"");
 }
 
+static void a_flood_of_stages_is_bounded(void **state) {
+    (void)state;
+    struct run *run = go("i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); echo '{\"stage\":\"'$i'\"}'; done");
+    check(run, HX_SUCCEEDED, NULL);
+    assert_int_equal(run->message_count, 1001);
+    assert_string_equal(run->messages[1000], "{\"attempt\":1,\"stage\":\"3000\"}");
+}
+
 static void stages_are_told(void **state) {
     (void)state;
     struct run *run = go("echo '{\"stage\":\"a\",\"progress\":5}'; echo '{\"progress\":6.9}'; echo '{\"progress\":7}'");
@@ -347,6 +355,7 @@ int main(void) {
         TEST(errors_of_its_own),
         TEST(snooze_and_cancel),
         TEST(a_bad_message_fails_for_good),
+        TEST(a_flood_of_stages_is_bounded),
         TEST(stages_are_told),
         TEST(output_is_capped),
         TEST(a_timeout_terminates),

@@ -181,6 +181,19 @@ static void a_condemned_outcome_keeps_nothing_of_the_handler(void **state) {
     assert_int_equal(jobs[1].status, HX_DEAD_LETTER);
 }
 
+/* A thousand jobs would wait for ten growing pauses of somebody else's bad value. */
+static void a_search_that_gets_on_makes_nobody_wait(void **state) {
+    (void)state;
+    hold(1, 8, MOCK);
+    finish(1, 8);
+    for (int i = 0; i < 4; i++) { /* 8, 4, 2, 1 */
+        refuse(send(), HX_PG_DATA, "22P05");
+        assert_false(hx_timer_armed(worker.work_pause));
+    }
+    refuse(send(), HX_PG_DATA, "22P05"); /* even without anything of the handler's */
+    assert_true(hx_timer_armed(worker.work_pause));
+}
+
 static void the_limit_grows_back(void **state) {
     (void)state;
     hold(1, 8, MOCK);
@@ -230,6 +243,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(two_bad_values_are_both_found, begin, end),
         cmocka_unit_test_setup_teardown(a_lone_outcome_is_not_condemned_for_a_claim, begin, end),
         cmocka_unit_test_setup_teardown(a_condemned_outcome_keeps_nothing_of_the_handler, begin, end),
+        cmocka_unit_test_setup_teardown(a_search_that_gets_on_makes_nobody_wait, begin, end),
         cmocka_unit_test_setup_teardown(the_limit_grows_back, begin, end),
         cmocka_unit_test_setup_teardown(a_break_without_a_claim_is_repeated, begin, end),
         cmocka_unit_test_setup_teardown(a_draining_worker_keeps_no_candidates, begin, end),

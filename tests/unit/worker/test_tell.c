@@ -140,6 +140,58 @@ static void a_run_that_is_forgotten_takes_its_messages_along(void **state) {
     check_told(send(), "progress(2) receipt B");
 }
 
+/* A trigger of somebody's, or an encoding without that character: it must stop neither the worker nor the job, and condemn nobody. */
+static void a_message_that_is_refused_goes_alone_and_is_dropped(void **state) {
+    (void)state;
+    hold(1, 2, MOCK);
+    tell(1, "a", true);
+    tell(1, "bad", true);
+    tell(1, "c", true);
+    tell(2, "x", true);
+    finish(2, 2);
+    announce(11, 11, MOCK);
+    struct hx_pg_tx *tx;
+    for (int i = 0; (tx = send()); i++) {
+        assert_true(i < 20);
+        bool bad = false;
+        for (size_t s = 0; s < tx->n; s++)
+            for (size_t k = 0; tx->v[s]->kind == PROGRESS && k < tx->v[s]->n; k++)
+                bad |= hx_streq(tx->v[s]->texts[k], "bad");
+        if (bad)
+            refuse(tx, HX_PG_DATA, "22P05");
+        else
+            commit(tx);
+    }
+    assert_string_equal(jobs[1].told.data, "ac");
+    assert_string_equal(jobs[2].told.data, "x");
+    assert_int_equal(jobs[2].status, HX_SUCCEEDED);
+    assert_int_equal(jobs[11].status, HX_SUCCEEDED);
+    assert_int_equal(worker.messages, 0);
+    assert_int_equal(worker.tell_singly, 0);
+    assert_int_equal(claims_held(), 1); /* of job 1, which runs */
+}
+
+/* While others go on talking. */
+static void an_outcome_that_is_refused_is_found_among_messages(void **state) {
+    (void)state;
+    hold(1, 4, MOCK);
+    jobs[2].poison = true;
+    finish(1, 3);
+    for (int i = 0; worker.run_count > 1; i++) {
+        assert_true(i < 40);
+        tell(4, "s", true);
+        struct hx_pg_tx *tx = send();
+        assert_non_null(tx);
+        if (is_poisoned(tx))
+            refuse(tx, HX_PG_DATA, "22P05");
+        else
+            commit(tx);
+    }
+    assert_int_equal(jobs[1].status, HX_SUCCEEDED);
+    assert_int_equal(jobs[2].status, HX_DEAD_LETTER);
+    assert_int_equal(jobs[3].status, HX_SUCCEEDED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(progress_is_coalesced_and_stages_are_not, begin, end),
@@ -149,6 +201,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(stages_go_before_the_end_or_with_it, begin, end),
         cmocka_unit_test_setup_teardown(an_end_waits_for_stages_in_another_flight, begin, end),
         cmocka_unit_test_setup_teardown(a_talkative_run_is_told_in_rounds, begin, end),
+        cmocka_unit_test_setup_teardown(a_message_that_is_refused_goes_alone_and_is_dropped, begin, end),
+        cmocka_unit_test_setup_teardown(an_outcome_that_is_refused_is_found_among_messages, begin, end),
         cmocka_unit_test_setup_teardown(a_run_that_is_forgotten_takes_its_messages_along, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

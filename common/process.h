@@ -16,6 +16,7 @@ struct hx_spawn {
     int death_signal; /* PR_SET_PDEATHSIG, 0: none; the child gives up if we died before it was set */
     bool no_new_privs;
     bool no_core;         /* RLIMIT_CORE 0 */
+    int64_t data_max;     /* RLIMIT_DATA: bytes of memory that it can write to and that are its own alone; 0: as ours */
     const char *cwd;      /* NULL: ours */
     int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
 };
@@ -32,6 +33,9 @@ bool hx_group_alive(pid_t pgid);
 
 /* Pids of our direct children (/proc/self/task/.../children), at most max of them. Returns how many, or -errno. */
 int hx_children(pid_t *ret_pids, size_t max);
+
+/* The child of ours that pid is or descends from; 0: none, or pid is gone. */
+pid_t hx_child_above(pid_t pid);
 
 /* The name of a signal for people and error codes: "SIGSEGV"; "SIG34" for those without a name. Static or thread-local. */
 const char *hx_signal_name(int signo);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void hx_closedir_p(DIR **dir) {
@@ -37,28 +38,42 @@ static int from_threads(pid_t *ret_pids, size_t max) {
     return any ? (int)n : -ENOSYS;
 }
 
-/* For kernels built without CONFIG_PROC_CHILDREN. The name in parentheses may hold anything, even parentheses. */
+/* The name in parentheses may hold anything, even parentheses. 0: there is no such process. */
+static int parent_of(const char *pid) {
+    char line[512];
+    int parent;
+    _cleanup_fclose_ FILE *stat = open_in("/proc", pid, "stat");
+    if (!stat || !fgets(line, sizeof(line), stat))
+        return 0;
+    const char *behind_name = strrchr(line, ')');
+    return behind_name && sscanf(behind_name + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* For kernels built without CONFIG_PROC_CHILDREN. */
 static int from_all_processes(pid_t *ret_pids, size_t max) {
     HX_CLEANUP(hx_closedir_p) DIR *proc = opendir("/proc");
     size_t n = 0;
     if (!proc)
         return -errno;
-    for (const struct dirent *entry; n < max && (entry = readdir(proc));) {
-        char line[512];
-        int pid, parent;
-        if (!isdigit((unsigned char)entry->d_name[0]))
-            continue;
-        _cleanup_fclose_ FILE *stat = open_in("/proc", entry->d_name, "stat");
-        if (!stat || !fgets(line, sizeof(line), stat) || sscanf(line, "%d", &pid) != 1)
-            continue;
-        const char *behind_name = strrchr(line, ')');
-        if (behind_name && sscanf(behind_name + 1, " %*c %d", &parent) == 1 && parent == getpid())
-            ret_pids[n++] = pid;
-    }
+    for (const struct dirent *entry; n < max && (entry = readdir(proc));)
+        if (isdigit((unsigned char)entry->d_name[0]) && parent_of(entry->d_name) == getpid())
+            ret_pids[n++] = (pid_t)strtol(entry->d_name, NULL, 10);
     return (int)n;
 }
 
 int hx_children(pid_t *ret_pids, size_t max) {
     int r = from_threads(ret_pids, max);
     return r == -ENOSYS ? from_all_processes(ret_pids, max) : r;
+}
+
+pid_t hx_child_above(pid_t pid) {
+    while (pid > 1) {
+        char name[16];
+        snprintf(name, sizeof(name), "%d", (int)pid);
+        pid_t parent = parent_of(name);
+        if (parent == getpid())
+            return pid;
+        pid = parent;
+    }
+    return 0;
 }

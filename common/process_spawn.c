@@ -78,6 +78,11 @@ static int set_limits(const struct plan *plan) {
         return -errno;
     if (spec->no_core && setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 }) < 0)
         return -errno;
+    if (spec->data_max > 0) {
+        rlim_t max = (rlim_t)spec->data_max;
+        if (setrlimit(RLIMIT_DATA, &(struct rlimit){ max, max }) < 0)
+            return -errno;
+    }
     if (spec->death_signal && prctl(PR_SET_PDEATHSIG, spec->death_signal, 0, 0, 0) < 0)
         return -errno;
     if (spec->death_signal && getppid() != plan->parent)

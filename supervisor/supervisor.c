@@ -4,6 +4,7 @@
 #include "common/exit_codes.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "common/text.h"
 #include "lib/notify/notify.h"
 #include "supervisor/instance.h"
@@ -142,10 +143,19 @@ static void on_heartbeat(void *user) {
 
 /* ---- signals ---- */
 
+/* Handlers are no operators, whatever runs under the same user. */
+static bool from_a_handler(const struct supervisor *s, int signo, pid_t sender) {
+    bool own = fleet_has_pid(&s->fleet, hx_child_above(sender));
+    if (own)
+        hx_warning(NULL, "SIG%s from a process of our fleet (pid %d), ignoring", sigabbrev_np(signo), (int)sender);
+    return own;
+}
+
 static void on_end_signal(int signo, pid_t sender, void *user) {
     struct supervisor *s = user;
     struct hx_log_ctx ctx = HX_LOG_CTX;
-    (void)sender;
+    if (from_a_handler(s, signo, sender))
+        return;
     ctx.event = "stopping";
     if (s->stop.phase == STOP_NOT) {
         hx_notice(&ctx, "SIG%s: stopping; another one doesn't wait for running jobs", sigabbrev_np(signo));
@@ -158,7 +168,8 @@ static void on_end_signal(int signo, pid_t sender, void *user) {
 }
 
 static void on_hup(int signo, pid_t sender, void *user) {
-    (void)signo, (void)sender, (void)user;
+    if (from_a_handler(user, signo, sender))
+        return;
     hx_notice(NULL, "SIGHUP: reload is not available yet");
 }
 

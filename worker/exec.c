@@ -1,6 +1,7 @@
 #include "worker/exec.h"
 
 #include "common/process.h"
+#include "common/units.h"
 #include "worker/environment.h"
 #include "worker/message.h"
 #include "worker/outcome.h"
@@ -14,8 +15,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* What a run may put into the log, the longest line that is looked at as a message, and how many stages are events whatever comes behind. */
-enum { LOGGED_MAX = 256 * 1024, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024, STAGES_MAX = 1000 };
+/* What a run may put into the log, where a line counts for its own bytes and at least so many, the longest line that is looked at as a message, and how many stages are events whatever comes behind. */
+enum { LOGGED_MAX = 256 * 1024, LOGGED_LEAST = 64, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024, STAGES_MAX = 1000 };
 
 struct exec {
     pid_t pid; /* of the child and its group; 0 once reaped */
@@ -24,7 +25,7 @@ struct exec {
     struct message said; /* the last result, error, snooze, cancel of its messages */
     char *stage;         /* the last that was told: the same one again is only progress */
     unsigned stages;
-    char wrong[160];     /* a message that could not be read: the run fails for it */
+    char wrong[160]; /* a message that could not be read: the run fails for it */
 };
 
 static void log_line(struct run *run, const char *event, const char *line, size_t n, bool cut) {
@@ -35,7 +36,7 @@ static void log_line(struct run *run, const char *event, const char *line, size_
     }
     struct hx_log_ctx ctx = *run_ctx(run);
     ctx.event = event;
-    x->logged += n + 1;
+    x->logged += HX_MAX(n + 1, (size_t)LOGGED_LEAST);
     if (x->logged > LOGGED_MAX) {
         run->output_truncated = true;
         hx_notice(&ctx, "more than %d KiB of output, ignoring the rest", LOGGED_MAX / 1024);
@@ -107,9 +108,19 @@ static bool permanent_exit(int code) {
     return (code >= 64 && code <= 67) || code == 70 || (code >= 76 && code <= 78);
 }
 
-static void judge_failure(struct run *run, int status, const char *members) {
+/* A program that gets no memory says so in ways of its own, if at all: whoever reads of its end should know that there was a limit. */
+static void mention_memory(const struct run *run, const struct rusage *usage, char *message, size_t size) {
+    char max[HX_SIZE_SIZE];
+    if (!run->handler->memory_max)
+        return;
+    hx_size_format(run->handler->memory_max, max);
+    size_t n = strlen(message);
+    snprintf(message + n, size - n, " (memory_max %s, %ldM used)", max, usage->ru_maxrss / 1024);
+}
+
+static void judge_failure(struct run *run, int status, const struct rusage *usage, const char *members) {
     struct exec *x = run->exec;
-    char message[96], code[32];
+    char message[160], code[32];
     struct failure f = { .retry_after_ms = x->said.retry_after_ms, .members = members };
     if (WIFSIGNALED(status)) {
         snprintf(code, sizeof code, "%s", hx_signal_name(WTERMSIG(status)));
@@ -120,6 +131,7 @@ static void judge_failure(struct run *run, int status, const char *members) {
         snprintf(message, sizeof message, "the handler exited with %d", WEXITSTATUS(status));
         f.retry = permanent_exit(WEXITSTATUS(status)) ? RETRY_NO : RETRY_YES;
     }
+    mention_memory(run, usage, message, sizeof message);
     if (x->said.retry != MESSAGE_RETRY_UNSAID)
         f.retry = x->said.retry == MESSAGE_RETRY_YES ? RETRY_YES : RETRY_NO;
     f.code = x->said.error_code ? x->said.error_code : x->said.error && !status ? "error" : code;
@@ -156,7 +168,7 @@ static void judge(struct run *run, int status, const struct rusage *usage) {
     else if (clean && !x->said.error)
         outcome_success(run, x->said.result);
     else
-        judge_failure(run, status, members);
+        judge_failure(run, status, usage, members);
 }
 
 static void exited(pid_t pid, int status, const struct rusage *usage, void *user) {
@@ -176,7 +188,7 @@ static void exited(pid_t pid, int status, const struct rusage *usage, void *user
            hx_status_name(run->outcome.status), (long long)((hx_wall_us() - run->started_us) / 1000),
            run->outcome.code ? ": " : "", run->outcome.message ? run->outcome.message : "");
     run_end(run);
-    exec_kill_strays(run->worker);
+    run->worker->strays_due = true;
 }
 
 /* The payload as a file on the handler's stdin: no pipe to fill, no handler that could block us by not reading. */
@@ -214,6 +226,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .death_signal = SIGKILL,
         .no_new_privs = true,
         .no_core = true,
+        .data_max = run->handler->memory_max,
         .publish_pid = &run->evidence->pgid,
     };
     int r = hx_spawn(&spec, &run->exec->pid);
@@ -236,6 +249,7 @@ void exec_start(struct run *run, const struct hx_job *job) {
     struct worker *w = run->worker;
     run->exec = hx_alloc(sizeof *run->exec);
     struct exec *x = run->exec;
+    run->program = ++w->programs;
     x->said = (struct message){ .progress = -1, .retry_after_ms = -1, .snooze_ms = -1 };
     int out[2] = { -1, -1 }, err[2] = { -1, -1 };
     int r = HX_FAIL("run.before_spawn") ? -EAGAIN : spawn(run, job, out, err);
@@ -265,6 +279,7 @@ static void out_of_grace(void *user) {
 void exec_stop(struct run *run) {
     struct worker *w = run->worker;
     hx_kill_group(run->exec->pid, SIGTERM);
+    hx_kill_group(run->exec->pid, SIGCONT); /* one that is stopped would never hear it */
     HX_FAIL_HERE("run.after_term");
     hx_timer_free(run->timer);
     run->timer = hx_timer_new(w->loop, out_of_grace, run);

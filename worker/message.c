@@ -15,7 +15,8 @@ enum { CUT = 1000000 };
 #define LONGEST_MS (INT64_C(36500) * 24 * 60 * 60 * 1000)
 
 /* Where it is may be lost; what it comes to may not. */
-static const char *const passing[] = { "stage", "progress" }, *const decisive[] = { "result", "error", "snooze", "cancel" };
+static const char *const passing[] = { "stage", "progress" }, *const decisive[] = { "result", "error", "snooze",
+                                                                                    "cancel" };
 
 static int wrong(int code, char *why, size_t size, const char *text) {
     hx_strcopy(why, size, text);

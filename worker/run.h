@@ -30,6 +30,7 @@ struct run {
     struct hx_evidence_entry *evidence;
     struct hx_timer *timer; /* timeout of the run, then grace of its end */
     struct exec *exec;
+    uint64_t program; /* its number among the programs that this worker started */
     struct mock *mock;
     struct held *held; /* claimed and kept back: it has not started */
 

@@ -4,11 +4,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A handler's daemonised grandchildren come to us, because the worker is a subreaper. They carry their job's id in the environment
- * they were started with: what names a job that isn't running here any more is ended. One that cleaned its environment is left to
- * the supervisor, which ends everything when the worker does. */
+ * they were started with: what names a job that isn't running here any more is ended. Of one that cleaned its environment it is known
+ * that its handler had started before it was first seen here: when none of those runs any more, it is ended as well. */
+
+enum { CHILDREN_MAX = 4096 };
+
+struct stray {
+    pid_t pid;
+    uint64_t program; /* the last one that had started when it was first seen */
+};
+
+struct strays {
+    size_t n;
+    struct stray v[];
+};
 
 static bool is_handler(const struct worker *w, pid_t pid) {
     for (const struct run *run = w->runs; run; run = run->next)
@@ -38,12 +51,37 @@ static bool runs_here(struct worker *w, const struct hx_uuid *id) {
     return run && !run->ended;
 }
 
+static uint64_t first_seen(const struct worker *w, pid_t pid) {
+    for (size_t i = 0; w->strays && i < w->strays->n; i++)
+        if (w->strays->v[i].pid == pid)
+            return w->strays->v[i].program;
+    return w->programs;
+}
+
+/* Of the programs that run here. */
+static uint64_t oldest_program(const struct worker *w) {
+    uint64_t oldest = UINT64_MAX;
+    for (const struct run *run = w->runs; run; run = run->next)
+        if (run->exec && !run->ended)
+            oldest = HX_MIN(oldest, run->program);
+    return oldest;
+}
+
 void exec_kill_strays(struct worker *w) {
-    pid_t children[256];
+    pid_t children[CHILDREN_MAX];
+    w->strays_due = false;
     int n = hx_children(children, HX_ARRAY_LEN(children));
+    uint64_t oldest = oldest_program(w);
+    struct strays *seen = hx_alloc(sizeof *seen + (size_t)HX_MAX(n, 0) * sizeof *seen->v);
     for (int i = 0; i < n; i++) {
         struct hx_uuid job;
-        if (!is_handler(w, children[i]) && job_of(children[i], &job) && !runs_here(w, &job))
-            kill(children[i], SIGKILL);
+        if (is_handler(w, children[i]))
+            continue;
+        struct stray stray = { .pid = children[i], .program = first_seen(w, children[i]) };
+        if (job_of(stray.pid, &job) ? !runs_here(w, &job) : stray.program < oldest)
+            kill(stray.pid, SIGKILL);
+        seen->v[seen->n++] = stray;
     }
+    free(w->strays);
+    w->strays = seen;
 }

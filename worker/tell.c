@@ -28,7 +28,8 @@ static void add_receipt(struct flight *f, struct hx_pg_tx *tx) {
 
 /* The outcome that may be the bad value has to fail with nothing beside it. */
 static bool suspect_goes_first(const struct worker *w) {
-    return w->outcome_limit == 1 && w->outcome_limit < worker_batch(w) && !w->tell_singly && w->ended_head && !w->ended_head->message_count;
+    return w->outcome_limit == 1 && w->outcome_limit < worker_batch(w) && !w->tell_singly && w->ended_head &&
+           !w->ended_head->message_count;
 }
 
 void tell_add(struct flight *f, struct hx_pg_tx *tx) {
@@ -89,7 +90,8 @@ void tell_refused(struct flight *f, const struct hx_pg_error *error) {
     w->tell_singly--;
     for (struct run *run = w->runs; run; run = run->next) {
         if (run->message_sending)
-            hx_warning(run_ctx(run), "the database refuses a message: %s: %s, ignoring", error->sqlstate, error->message);
+            hx_warning(run_ctx(run), "the database refuses a message: %s: %s, ignoring", error->sqlstate,
+                       error->message);
         drop_sent(run);
     }
 }

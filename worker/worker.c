@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include "common/process.h"
 #include "worker/alone.h"
 #include "worker/aside.h"
 #include "worker/audit.h"
@@ -9,6 +10,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 /* A job's way through a worker. Each step has a file of its own name:
@@ -51,6 +53,8 @@ static void tick(void *user) {
     atomic_fetch_add(&w->evidence->pulse, 1);
     atomic_store(&w->evidence->pulse_boot_ms, hx_boot_ms());
     atomic_store(&w->evidence->running, (uint32_t)(w->builtin_running + w->slots_running));
+    if (w->strays_due)
+        exec_kill_strays(w);
     worker_poll(w);
     alone_step(w);
     send_next(w);
@@ -72,10 +76,19 @@ void worker_leave(struct worker *w, int exit_code) {
     hx_loop_stop(w->loop);
 }
 
+/* Handlers are no operators, whatever runs under the same user. */
+static bool from_a_handler(int signo, pid_t sender) {
+    bool own = hx_child_above(sender) != 0;
+    if (own)
+        hx_warning(NULL, "SIG%s from a handler's process (pid %d), ignoring", sigabbrev_np(signo), (int)sender);
+    return own;
+}
+
 /* Once more means hurry, unless there is a supervisor to say so: it may have been meant for the whole control group. */
 static void asked_to_stop(int signo, pid_t sender, void *user) {
     struct worker *w = user;
-    (void)signo, (void)sender;
+    if (from_a_handler(signo, sender) || (signo == SIGHUP && w->channel)) /* a reload is the supervisor's business */
+        return;
     if (w->draining && !w->channel)
         worker_hurry(w);
     else
@@ -102,8 +115,9 @@ static void heartbeat(void *user) {
 
 /* A child of ours that nobody waits for: a handler left it behind, and it may have left some itself. */
 static void orphan(pid_t pid, int status, const struct rusage *usage, void *user) {
+    struct worker *w = user;
     (void)pid, (void)status, (void)usage;
-    exec_kill_strays(user);
+    w->strays_due = true;
 }
 
 static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user) {
@@ -146,6 +160,7 @@ static int start(struct worker *w) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     hx_loop_signal(w->loop, SIGTERM, asked_to_stop, w);
     hx_loop_signal(w->loop, SIGINT, asked_to_stop, w);
+    hx_loop_signal(w->loop, SIGHUP, asked_to_stop, w);
     hx_loop_set_orphan(w->loop, orphan, w);
     hx_loop_set_prepare(w->loop, tick, w);
     w->handlers = handlers_new(w->config);
@@ -185,6 +200,7 @@ static void end(struct worker *w) {
     hx_timer_free(w->pulse);
     hx_timer_free(w->work_pause);
     free(w->spent);
+    free(w->strays);
     free(w->plain_detail);
 }
 

@@ -64,6 +64,9 @@ struct worker {
 
     struct run *runs; /* all runs, a doubly linked list in order of claim */
     size_t run_count;
+    uint64_t programs;                       /* started so far */
+    struct strays *strays;                   /* stray.c: children that came to us from handlers */
+    bool strays_due;                         /* a handler or one of them ended: there may be more */
     size_t builtin_running, slots_running;   /* claimed and not ended */
     size_t builtin_claiming, slots_claiming; /* asked for by a claim in flight */
     struct run *alone;                       /* it runs by itself */

@@ -50,6 +50,38 @@ static void lists_them(void **s) {
     assert_int_equal(hx_children(pids, 10), 0);
 }
 
+/* Grandchildren too, also when they have ended and nobody has waited for them. */
+static void knows_whose_somebody_is(void **s) {
+    (void)s;
+    int out[2];
+    assert_int_equal(pipe(out), 0);
+    pid_t child = fork(), grandchildren[2];
+    if (child == 0) {
+        grandchildren[0] = fork_pausing();
+        grandchildren[1] = fork();
+        if (grandchildren[1] == 0)
+            _exit(0);
+        siginfo_t info;
+        waitid(P_PID, (id_t)grandchildren[1], &info, WEXITED | WNOWAIT);
+        if (write(out[1], grandchildren, sizeof grandchildren) > 0)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(out[0], grandchildren, sizeof grandchildren), sizeof grandchildren);
+    assert_int_equal(hx_child_above(child), child);
+    assert_int_equal(hx_child_above(grandchildren[0]), child);
+    assert_int_equal(hx_child_above(grandchildren[1]), child);
+    assert_int_equal(hx_child_above(getpid()), 0);
+    assert_int_equal(hx_child_above(getppid()), 0);
+    assert_int_equal(hx_child_above(1), 0);
+    assert_int_equal(hx_child_above(0), 0);
+    kill(grandchildren[0], SIGKILL);
+    end(child);
+    assert_int_equal(hx_child_above(child), 0);
+    close(out[0]);
+    close(out[1]);
+}
+
 struct other {
     sem_t forked, done;
     pid_t pid;
@@ -83,6 +115,7 @@ static void other_threads_children_too(void **s) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_them),
+        cmocka_unit_test(knows_whose_somebody_is),
         cmocka_unit_test(other_threads_children_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

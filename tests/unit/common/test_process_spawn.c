@@ -183,12 +183,13 @@ static void sets_group_limits_and_privileges(void **s) {
     (void)s;
     struct hx_spawn spec = SPAWN;
     spec.new_group = spec.no_core = spec.no_new_privs = true;
-    _cleanup_free_ char *out =
-        shell(spec,
-              "read _ _ _ _ group _ </proc/$$/stat; [ $group = $$ ] && echo own; ulimit -c; ulimit -Hc;"
-              "grep NoNewPrivs /proc/$$/status",
-              0);
-    assert_string_equal(out, "own\n0\n0\nNoNewPrivs:\t1\n");
+    spec.data_max = 64 << 20;
+    _cleanup_free_ char *out = shell(spec,
+                                     "read _ _ _ _ group _ </proc/$$/stat; [ $group = $$ ] && echo own; ulimit -c; "
+                                     "ulimit -Hc; ulimit -d; ulimit -Hd;"
+                                     "grep NoNewPrivs /proc/$$/status",
+                                     0);
+    assert_string_equal(out, "own\n0\n0\n65536\n65536\nNoNewPrivs:\t1\n");
 }
 
 static void publishes_its_pid(void **s) {

@@ -82,6 +82,7 @@ static inline int end(void **state) {
     for (size_t i = 0; i < HX_ARRAY_LEN(timers); i++)
         hx_timer_free(timers[i]);
     free(w->spent);
+    free(w->strays);
     free(w->plain_detail);
     free(w->label);
     hx_loop_free(w->loop);

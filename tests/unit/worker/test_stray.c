@@ -24,6 +24,9 @@ static bool ended(pid_t pid) {
     return !alive(pid);
 }
 
+/* As the worker's tick does it. */
+#define PUMP_AND_SWEEP(condition) PUMP((worker.strays_due ? exec_kill_strays(&worker) : (void)0, condition))
+
 /* Says its daemon's pid as a stage, and goes on. */
 #define DAEMON "pid=$(setsid sh -c 'sleep 300 >/dev/null 2>&1 & echo $!'); echo \"{\\\"stage\\\":\\\"$pid\\\"}\"; "
 
@@ -47,7 +50,7 @@ static void a_daemon_ends_with_its_job(void **state) {
     assert_true(alive(pid)); /* its job runs */
     run_stop(run, STOP_CANCEL, "why");
     PUMP(run->ended);
-    PUMP(ended(pid));
+    PUMP_AND_SWEEP(ended(pid));
 }
 
 static void those_of_other_jobs_stay(void **state) {
@@ -57,24 +60,43 @@ static void those_of_other_jobs_stay(void **state) {
     pid_t first = daemon_of(run_of(1)), second = daemon_of(run_of(2));
     run_stop(run_of(1), STOP_CANCEL, "why");
     PUMP(run_of(1)->ended);
-    PUMP(ended(first));
+    PUMP_AND_SWEEP(ended(first));
     assert_true(alive(second));
     assert_false(run_of(2)->ended);
     run_stop(run_of(2), STOP_CANCEL, "why");
     PUMP(run_of(2)->ended);
-    PUMP(ended(second));
+    PUMP_AND_SWEEP(ended(second));
 }
 
-static void only_what_names_a_job_is_ended(void **state) {
+/* Whose it is can't be known: it lives while anything runs that had started before it came, and no longer. */
+static void one_without_a_name_ends_with_those_that_it_may_belong_to(void **state) {
     (void)state;
+    shell_argv[2] = DAEMON "exec sleep 300";
+    claim_all(1, 2, SHELL);
+    daemon_of(run_of(1)), daemon_of(run_of(2));
     pid_t nameless = spawn_with("PATH=/bin"), wrong = spawn_with("HEIMDEX_JOB_ID=1234");
-    pid_t stray = spawn_with("HEIMDEX_JOB_ID=01890000-0000-7000-8000-000000000001");
-    PUMP((exec_kill_strays(&worker), ended(stray))); /* a program's environment is there a moment after it is */
+    exec_kill_strays(&worker);
+    claim_all(3, 3, SHELL);
+    daemon_of(run_of(3));
+    run_stop(run_of(1), STOP_CANCEL, "why");
+    PUMP_AND_SWEEP(run_of(1)->ended);
+    exec_kill_strays(&worker);
     assert_true(alive(nameless));
     assert_true(alive(wrong));
-    kill(nameless, SIGKILL);
-    kill(wrong, SIGKILL);
-    PUMP(ended(nameless) && ended(wrong));
+    run_stop(run_of(2), STOP_CANCEL, "why");
+    PUMP_AND_SWEEP(ended(nameless) && ended(wrong));
+    assert_false(run_of(3)->ended);
+    run_stop(run_of(3), STOP_CANCEL, "why");
+    PUMP_AND_SWEEP(run_of(3)->ended);
+}
+
+static void what_names_a_job_that_is_not_here_is_ended(void **state) {
+    (void)state;
+    shell_argv[2] = "exec sleep 300";
+    claim_all(2, 2, SHELL);
+    pid_t stray = spawn_with("HEIMDEX_JOB_ID=01890000-0000-7000-8000-000000000001");
+    PUMP((exec_kill_strays(&worker), ended(stray))); /* a program's environment is there a moment after it is */
+    assert_false(run_of(2)->ended);
 }
 
 int main(void) {
@@ -82,7 +104,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_daemon_ends_with_its_job, begin, end),
         cmocka_unit_test_setup_teardown(those_of_other_jobs_stay, begin, end),
-        cmocka_unit_test_setup_teardown(only_what_names_a_job_is_ended, begin, end),
+        cmocka_unit_test_setup_teardown(one_without_a_name_ends_with_those_that_it_may_belong_to, begin, end),
+        cmocka_unit_test_setup_teardown(what_names_a_job_that_is_not_here_is_ended, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

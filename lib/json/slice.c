@@ -1,7 +1,5 @@
 #include "lib/json/slice.h"
 
-#include "lib/json/json.h"
-
 #include <string.h>
 
 bool hx_slice_is_space(char c) {
@@ -70,44 +68,67 @@ bool hx_slice_value(const char **at, const char *end, struct hx_slice *ret) {
     return true;
 }
 
-/* A name may be written with escapes: {"r\u0065sult":1} is a result as well. */
-static bool is_named(struct hx_slice key, const char *name) {
-    if (!memchr(key.at, '\\', key.n))
-        return key.n == strlen(name) + 2 && memcmp(key.at + 1, name, key.n - 2) == 0;
-    _cleanup_json_ json_t *text = NULL;
-    return hx_json_parse(key.at, key.n, &text, NULL) == 0 && hx_streq(json_string_value(text), name);
+/* The ASCII character at *p, which moves behind it, written as itself or with an escape; -1 for any other. */
+static int take_char(const char **p, const char *end) {
+    static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t", digits[] = "0123456789abcdef";
+    const char *at = *p, *found;
+    *p = at + 1;
+    if (*at != '\\')
+        return *at;
+    *p = HX_MIN(at + 2, end);
+    found = end - at > 1 && at[1] ? strchr(names, at[1]) : NULL;
+    if (found)
+        return values[found - names];
+    if (end - at < 6 || at[1] != 'u')
+        return -1;
+    *p = at + 6;
+    int unit = 0;
+    for (int i = 2; i < 6; i++) {
+        found = at[i] ? strchr(digits, at[i] | 0x20) : NULL;
+        if (!found || unit > 7)
+            return -1;
+        unit = unit * 16 + (int)(found - digits);
+    }
+    return unit;
 }
 
-/* Where the value of the member starts, or NULL. */
-static const char *find_member(const char *object, const char *end, const char *name) {
-    struct hx_slice key, value;
-    const char *p = skip_space(object, end);
-    if (p == end || *p != '{')
-        return NULL;
-    /* p stands before a name: on the opening bracket, or on a comma */
-    while (p < end && *p != '}') {
-        p = skip_space(p + 1, end);
-        if (p == end || *p != '"' || !hx_slice_value(&p, end, &key))
-            return NULL;
-        p = skip_space(p, end);
-        if (p == end || *p++ != ':')
-            return NULL;
-        if (is_named(key, name))
-            return p;
-        if (!hx_slice_value(&p, end, &value))
-            return NULL;
-        p = skip_space(p, end);
-    }
-    return NULL;
+bool hx_slice_is_name(struct hx_slice slice, const char *name) {
+    if (slice.n < 2)
+        return false;
+    const char *p = slice.at + 1, *end = slice.at + slice.n - 1;
+    for (; *name && p < end; name++)
+        if (take_char(&p, end) != *name)
+            return false;
+    return !*name && p == end;
+}
+
+/* *at is moved onto the comma or the bracket behind the member. */
+bool hx_slice_next(const char **at, const char *end, struct hx_slice *ret_name, struct hx_slice *ret_value) {
+    const char *p = skip_space(*at, end);
+    if (p == end || (*p != '{' && *p != ','))
+        return false;
+    p = skip_space(p + 1, end);
+    if (p == end || *p != '"' || !hx_slice_value(&p, end, ret_name))
+        return false;
+    p = skip_space(p, end);
+    if (p == end || *p++ != ':')
+        return false;
+    *ret_value = (struct hx_slice){ 0 };
+    hx_slice_value(&p, end, ret_value);
+    *at = ret_value->n ? p : end;
+    return true;
 }
 
 bool hx_slice_member(const char *object, size_t n, const char *name, struct hx_slice *ret) {
-    const char *p = find_member(object, object + n, name);
-    return p && hx_slice_value(&p, object + n, ret);
-}
-
-bool hx_slice_names(const char *object, size_t n, const char *name) {
-    return find_member(object, object + n, name);
+    struct hx_slice key, value;
+    const char *p = object;
+    while (hx_slice_next(&p, object + n, &key, &value)) {
+        if (!hx_slice_is_name(key, name))
+            continue;
+        *ret = value;
+        return value.n > 0;
+    }
+    return false;
 }
 
 void hx_slice_append_compact(struct hx_slice value, struct hx_buf *out) {

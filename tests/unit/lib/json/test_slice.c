@@ -42,6 +42,52 @@ static void members(void **state) {
     check_member("{\"a\":1", "b", NULL);
 }
 
+/* Also of what is no JSON, as far as it can be followed. */
+static void names_of_broken_text(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *names;
+    } samples[] = {
+        { "{\"a\":1, \"b\" : nonsense ,\"c\":[1,", "a=1 b=nonsense c= " },
+        { "{\"a\":\"\xff\",\"a\":\"cut", "a=\"\xff\" a= " },
+        { "{\"a\":{\"x\":1}} \"b\":2", "a={\"x\":1} " },
+        { "{\"a\":", "a= " },
+        { "{\"a\"", "" },
+        { "{a:1}", "" },
+        { "{1:1,\"b\":2}", "" },
+        { "[\"a\":1]", "" },
+        { "{", "" },
+        { "", "" },
+    };
+    for (size_t i = 0; i < HX_ARRAY_LEN(samples); i++) {
+        _cleanup_buf_ struct hx_buf found = { 0 };
+        struct hx_slice name, value;
+        const char *at = samples[i].text, *end = at + strlen(at);
+        hx_buf_puts(&found, "");
+        while (hx_slice_next(&at, end, &name, &value))
+            hx_buf_printf(&found, "%.*s=%.*s ", (int)name.n - 2, name.at + 1, (int)value.n, value.n ? value.at : "");
+        assert_string_equal(found.data, samples[i].names);
+    }
+}
+
+static bool is_name(const char *text, const char *name) {
+    return hx_slice_is_name((struct hx_slice){ text, strlen(text) }, name);
+}
+
+static void names_with_escapes(void **state) {
+    (void)state;
+    assert_true(is_name("\"ab\"", "ab"));
+    assert_true(is_name("\"\\u0061\\u0062\"", "ab"));
+    assert_true(is_name("\"\\u006Ab\"", "jb"));
+    assert_true(is_name("\"a\\/\"", "a/"));
+    assert_true(is_name("\"\"", ""));
+    const char *const others[] = { "\"a\"",         "\"abc\"",      "\"\"",         "\"\\u0161b\"", "\"\\u00e1b\"",
+                                   "\"\\u006\"",    "\"\\u00",      "\"a\\\"",      "\"\\x61b\"",   "\"a\\u0062c\"",
+                                   "\"a\\u0000b\"", "\"a\\u006g\"", "\"ab\\u0000\"" };
+    for (size_t i = 0; i < HX_ARRAY_LEN(others); i++)
+        assert_false(is_name(others[i], "ab"));
+}
+
 static void values(void **state) {
     (void)state;
     static const struct {
@@ -93,6 +139,8 @@ static void nulls(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members),
+        cmocka_unit_test(names_of_broken_text),
+        cmocka_unit_test(names_with_escapes),
         cmocka_unit_test(values),
         cmocka_unit_test(compact),
         cmocka_unit_test(nulls),

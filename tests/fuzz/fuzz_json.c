@@ -20,11 +20,20 @@ static void check_refusal(const char *text, size_t n, const struct hx_json_error
     must(!other || stricter(error->message));
 }
 
+static bool is_ascii(const char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text > 127)
+            return false;
+    return true;
+}
+
 static void check_members(const char *text, size_t n, const json_t *object) {
     const char *name;
     const json_t *value;
     json_object_foreach((json_t *)(uintptr_t)object, name, value) {
         struct hx_slice slice;
+        if (!is_ascii(name))
+            continue; /* hx_slice_is_name knows no others */
         if (!hx_slice_member(text, n, name, &slice)) {
             fprintf(stderr, "member %s\n", name);
             must(false);

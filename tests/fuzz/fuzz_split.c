@@ -1,5 +1,6 @@
 /* SQL scripts: tokens cover the text without gaps; a statement taken out of a script is one statement by itself, on the line it says. */
 #include "migrations/split.h"
+#include "migrations/statement.h"
 
 #include "migrations/token.h"
 #include "tests/fuzz/fuzz.h"
@@ -34,7 +35,8 @@ static void check_statement(const char *text, const struct hx_statement *s) {
     must(hx_split(s->sql, strlen(s->sql), 1, &alone, &line, &why) == 0);
     must(alone.count == 1 && hx_streq(alone.items[0].sql, s->sql) && alone.items[0].line == 1);
     hx_statements_reset(&alone);
-    hx_statement_forbidden(s->sql);
+    hx_statement_forbidden(s->sql, false);
+    hx_statement_forbidden(s->sql, true);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* What a run may put into the log, where a line counts for its own bytes and at least so many, the longest line that is looked at as a message, and how many stages are events whatever comes behind. */
 enum { LOGGED_MAX = 256 * 1024, LOGGED_LEAST = 64, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024, STAGES_MAX = 1000 };
@@ -270,16 +271,24 @@ void exec_start(struct run *run, const struct hx_job *job) {
     hx_info(&ctx, "started %s as pid %d", run->handler->exec[0], (int)x->pid);
 }
 
+/* The program itself may have gone over to another group. */
+static void send_signal(const struct exec *x, int signo) {
+    if (x->pid <= 1)
+        return;
+    hx_kill_group(x->pid, signo);
+    if (getpgid(x->pid) != x->pid)
+        kill(x->pid, signo);
+}
+
 static void out_of_grace(void *user) {
     struct run *run = user;
-    if (run->exec->pid > 1)
-        hx_kill_group(run->exec->pid, SIGKILL);
+    send_signal(run->exec, SIGKILL);
 }
 
 void exec_stop(struct run *run) {
     struct worker *w = run->worker;
-    hx_kill_group(run->exec->pid, SIGTERM);
-    hx_kill_group(run->exec->pid, SIGCONT); /* one that is stopped would never hear it */
+    send_signal(run->exec, SIGTERM);
+    send_signal(run->exec, SIGCONT); /* one that is stopped would never hear it */
     HX_FAIL_HERE("run.after_term");
     hx_timer_free(run->timer);
     run->timer = hx_timer_new(w->loop, out_of_grace, run);
@@ -291,8 +300,7 @@ void exec_stop(struct run *run) {
 struct exec *exec_free(struct exec *x) {
     if (!x)
         return NULL;
-    if (x->pid > 1)
-        hx_kill_group(x->pid, SIGKILL);
+    send_signal(x, SIGKILL);
     output_free(x->out);
     output_free(x->err);
     message_reset(&x->said);

@@ -107,25 +107,44 @@ sys.stdout.write('\\n' + json.dumps(dict(result='flooded')) + '\\n')"""
 @pytest.mark.quick
 @pytest.mark.asan
 def test_handlers_that_will_not_end(fleet, jobs, tmp_path):
-    """Deaf to TERM, or stopped, or gone into a group that isn't its own; one that was stopped hears the TERM all the same."""
-    pids = tmp_path / "pids"
-    stopped = "trap 'exit 0' TERM; kill -STOP $$; exit 1"
-    one = fleet(workers=1, handlers=[sh("deaf", TERM_DEAF.format(pids=pids), timeout="300ms", max_attempts=1), HONEST,
-                                     sh("stopped", "kill -STOP $$", timeout="300ms", max_attempts=1),
-                                     sh("stopped.group", "sleep 1000 & kill -STOP 0", timeout="300ms", max_attempts=1),
-                                     sh("stopped.traps", stopped, timeout="300ms", max_attempts=1),
-                                     python("deserter", timeout="2s", max_attempts=1)], jobs={"kill_grace": "1s"})
+    """Deaf to TERM, or gone into a group that isn't their own, or both: each is ended, and nothing of it is left."""
+    pids = {name: tmp_path / name for name in ("deaf", "deserter", "deaf.deserter")}
+    desert = "os.setpgid(0, os.getppid()); open({!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
+    one = fleet(workers=1, handlers=[sh("deaf", TERM_DEAF.format(pids=pids["deaf"])), python("deserter"), HONEST], jobs={"kill_grace": "300ms"})
     workers = one.worker_pids()
-    ids = [jobs.submit(type) for type in ("deaf", "stopped", "stopped.group", "stopped.traps")]
-    ids += jobs.batch([{"type": "deserter", "payload": {"do": "os.setpgid(0, os.getppid()); " + rest}} for rest in (
-        "time.sleep(1000)", "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1000)")])
+    ids = [jobs.submit("deaf")] + jobs.batch([
+        {"type": "deserter", "payload": {"do": desert.format(str(pids["deserter"]))}},
+        {"type": "deserter", "payload": {"do": "signal.signal(signal.SIGTERM, signal.SIG_IGN); " + desert.format(str(pids["deaf.deserter"]))}}])
+    until(lambda: all(pids_in(path) for path in pids.values()), what="they have begun")
+    jobs.ctl("cancel", *ids)
+    check_honest(jobs, others := honest(jobs))
+    jobs.wait(ids, "canceled")
+    until(lambda: not any(alive(pid) for path in pids.values() for pid in pids_in(path)), 5, "nothing of them is left")
+    assert one.worker_pids() == workers
+    fleet.check.update(acks=[*ids, *others], finished=True)
+
+
+def stopped(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_handlers_that_stop_themselves(fleet, jobs, tmp_path):
+    """They are woken to hear the TERM, long before the KILL, and may tidy up."""
+    pid, tidied = tmp_path / "pid", tmp_path / "tidied"
+    one = fleet(workers=1, handlers=[sh("tidy", f"trap 'touch {tidied}; exit 0' TERM; echo $$ >{pid}; kill -STOP $$; exit 1"), HONEST,
+                                     sh("alone", "kill -STOP $$", timeout="500ms", max_attempts=1),
+                                     sh("group", "sleep 1000 & kill -STOP 0", timeout="500ms", max_attempts=1)], jobs={"kill_grace": "5m"})
+    workers = one.worker_pids()
+    tidy, alone, group = ids = [jobs.submit(type) for type in ("tidy", "alone", "group")]
+    until(lambda: stopped(*pids_in(pid)), what="it stands still")
+    jobs.ctl("cancel", tidy)
     check_honest(jobs, others := honest(jobs))
     jobs.wait(ids)
-    assert [(jobs.status(id), jobs.row(id)["last_error_code"]) for id in ids] == [("dead_letter", "timeout")] * 6
-    details = [jobs.events(id)[-1][2] for id in ids]
-    assert [detail.get("signal") for detail in details] == [signal.SIGKILL, signal.SIGTERM, signal.SIGTERM, None, signal.SIGTERM, signal.SIGKILL]
-    assert details[3]["exit_code"] == 0
-    until(lambda: not any(alive(pid) for pid in pids_in(pids)), 5, "nothing of them is left")
+    assert jobs.status(tidy) == "canceled" and tidied.exists()
+    for id in alone, group:
+        assert (jobs.status(id), jobs.row(id)["last_error_code"], jobs.events(id)[-1][2]["signal"]) == ("dead_letter", "timeout", signal.SIGTERM)
     assert one.worker_pids() == workers
     fleet.check.update(acks=[*ids, *others], finished=True)
 
@@ -184,14 +203,14 @@ time.sleep(1000)"""
 for _ in range(128):
     daemon(lambda: time.sleep(1000))
 time.sleep(1000)"""
-    one = fleet(workers=1, handlers=[python("bomb", timeout="5s", max_attempts=1), python("calm"), HONEST], jobs={"kill_grace": "100ms"})
+    one = fleet(workers=1, handlers=[python("bomb"), HONEST], jobs={"kill_grace": "100ms"})
     workers = one.worker_pids()
     ids = jobs.batch([{"type": "bomb", "payload": {"do": DAEMON.format(pids=str(path)) + script}} for path, script in ((tame, bomb), (wild, shower))])
+    until(lambda: (len(pids_in(tame)), len(pids_in(wild))) == (128, 128), 60, "they have gone off")
     check_honest(jobs, others := honest(jobs))
-    jobs.wait(ids, seconds=60)
-    assert {(jobs.status(id), jobs.row(id)["last_error_code"]) for id in ids} == {("dead_letter", "timeout")}
-    for path in tame, wild:
-        until(lambda: pids_in(path) and not any(alive(pid) for pid in pids_in(path)), 10, "nothing of it is left")
+    jobs.ctl("cancel", *ids)
+    jobs.wait(ids, "canceled")
+    until(lambda: not any(alive(pid) for pid in pids_in(tame) + pids_in(wild)), 20, "nothing of them is left")
     check_honest(jobs, more := honest(jobs))
     assert one.worker_pids() == workers
     fleet.check.update(acks=[*ids, *others, *more], finished=True)

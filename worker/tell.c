@@ -65,6 +65,8 @@ void tell_add(struct flight *f, struct hx_pg_tx *tx) {
 
 static void drop_sent(struct run *run) {
     size_t sent = run->message_sending;
+    if (!sent)
+        return;
     for (size_t i = 0; i < sent; i++)
         free(run->messages[i]);
     run->message_count -= sent;

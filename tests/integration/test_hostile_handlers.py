@@ -279,7 +279,10 @@ if os.environ['HEIMDEX_ATTEMPT'] == '1':
     while len(open({str(pids)!r}).readlines()) < 2: time.sleep(0.01)
     if os.getpid() == main: os.kill(int(open('/proc/%d/stat' % os.getppid()).read().rpartition(')')[2].split()[1]), signal.SIGKILL)
     time.sleep(1000)
-print(json.dumps({{'result': [pid for pid in open({str(daemons)!r}).read().split() if os.path.exists('/proc/' + pid)]}}))"""
+def alive(pid):
+    try: return open('/proc/' + pid + '/stat').read().rpartition(')')[2].split()[0] not in 'ZX'
+    except OSError: return False
+print(json.dumps({{'result': [pid for pid in open({str(daemons)!r}).read().split() if alive(pid)]}}))"""
     one = fleet(workers=1, handlers=[python("murder", **QUICK_RETRIES), HONEST], jobs=QUICK_RETRIES)
     workers = one.worker_pids()
     id = jobs.batch([{"type": "murder", "payload": {"do": script}}])[0]

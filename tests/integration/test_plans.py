@@ -120,6 +120,36 @@ def rows_read(plan):
                for node in nodes(plan) if node["Node Type"].endswith("Scan") and big(node.get("Relation Name", "")))
 
 
+WAITING = [("take", ["'{common}'", "500"]), ("due", ["500"]), ("unwait", ["(select array_agg(job_id) from given)"]),
+           ("claim", ["gen_random_uuid()", "1", "(select array_agg(job_id) from given)", "(select array_agg(5) from given)", "'{common}'", "''",
+                      "(select array_agg(gen_random_uuid()) from given)"]),
+           ("claim_limited", ["gen_random_uuid()", "1", "(select array_agg(job_id) from given)", "5", "'common'", "''"])]
+
+
+@pytest.mark.parametrize("name, arguments", WAITING, ids=[name for name, _ in WAITING])
+def test_a_table_that_has_grown_since_it_was_analysed(cursor, name, arguments):
+    """`waiting` had one row when PostgreSQL last looked, and the statement was planned then. Now it has 20,000, all of them due."""
+    fill(cursor, 0, 10_000)
+    cursor.execute("""truncate waiting; insert into job_type (type, concurrency) values ('common', 400) on conflict (type) do update set concurrency = 400;
+                      insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types)
+                      values ('h', 'h', 'i', 0, gen_random_uuid(), 'b', 1, '1', '{common}');
+                      insert into permit (type, n) select 'common', n from generate_series(1, 400) as n on conflict do nothing;
+                      insert into waiting (job_id, type, queue, due, reason, announced) select gen_random_uuid(), 'common', 'default', now(), 'retry', false""")
+    cursor.execute("vacuum analyze waiting")
+    cursor.execute("create temp table given (job_id uuid)")
+    prepare(cursor, name)
+    parameters = arguments if name in ("take", "due") else ["null"] * len(arguments)
+    explain(cursor, name, parameters)
+    cursor.execute("""insert into waiting (job_id, type, queue, due, reason, announced)
+                      select gen_random_uuid(), 'common', 'default', now(), 'retry', false from generate_series(1, 20000)""")
+    cursor.execute("insert into given select job_id from waiting order by job_id limit 500")
+    values = ", ".join(f"({argument})" if argument.startswith("(select") else argument for argument in arguments)
+    cursor.execute("select " + values)
+    literals = [cursor.mogrify("%s", (value,)).decode() for value in cursor.fetchone()]
+    read = rows_read(explain(cursor, name, literals, "analyze, timing off, format json"))
+    assert read < 4_000, f"{read:.0f} rows for 500"
+
+
 ALL, NOTHING = "'ffffffff-ffff-ffff-ffff-ffffffffffff'", "'00000000-0000-0000-0000-000000000000'"
 BOUNDED = [  # statement, arguments, rows that it may look at
     ("take", ["'{common,rare}'", "50"], 400),

@@ -1,10 +1,11 @@
 -- The scheduler's share of waiting: what has become due and was not announced yet is announced; what had failed becomes queued.
+-- The rows are found again by an array, not a join: a join was once planned for a waiting of one row, and walked through all of it per row.
 -- $1 how many
 with picked as materialized (
     select job_id, type from waiting where not announced and due <= (select clock_timestamp()) order by due limit $1::int4
        for update skip locked
 ), marked as (
-    update waiting w set announced = true from picked p where w.job_id = p.job_id
+    update waiting w set announced = true where w.job_id = any(array(select job_id from picked))
 ), woken as (
     update job j set status = 'queued', updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
       from (select job_id from picked order by job_id) as p

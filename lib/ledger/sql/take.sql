@@ -1,6 +1,7 @@
 -- Work straight from PostgreSQL: due waiting rows of the types handled here, reserved for ten seconds so that two idle workers
 -- don't claim the same ones. What had failed becomes queued. The claim that follows deletes the rows. Priorities above 0 go first, but
 -- a tenth is the rest's, so that it is never starved; the longest due first within a priority.
+-- As in due.sql, the rows are found again by an array.
 -- $1 types $2 how many
 with found as materialized (
     select w.job_id, w.type, w.priority, w.due, row_number() over (partition by w.priority > 0 order by w.priority desc, w.due) as place
@@ -19,7 +20,7 @@ with found as materialized (
      order by case when priority > 0 then 1 when $2::int4 > 1 and place <= ($2::int4 + 9) / 10 then 0 else 2 end, priority desc, due
      limit $2::int4
 ), reserved as (
-    update waiting w set due = clock_timestamp() + interval '10 s', announced = true from picked p where w.job_id = p.job_id
+    update waiting w set due = clock_timestamp() + interval '10 s', announced = true where w.job_id = any(array(select job_id from picked))
 ), woken as (
     update job j set status = 'queued', updated_at = greatest(clock_timestamp(), j.updated_at + interval '1 microsecond')
       from (select job_id from picked order by job_id) as p

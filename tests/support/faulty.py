@@ -118,7 +118,7 @@ class Faulty:
     def patiently(self, program, *args, input="", ends=(0,)):
         """Runs a program until it says what it should; killed where it is frozen, and run again where a fault has ended it or PostgreSQL
         was away for it. Its stdout."""
-        for _ in range(6):
+        for _ in range(40):  # a command has points for each of its transactions
             one = subprocess.Popen([self.binaries.path(program), *map(str, args)], env=clean_env(self.env), text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             one.stdin.write(input)
@@ -198,8 +198,9 @@ class Faulty:
             """A worker looks while it runs something; one that dies takes the request with it."""
             if any(hit.name == "answer.after_commit" for hit in self.hits()):
                 return not self.database.sql("select from signal where job_id = %s", ended)
-            self.database.sql("insert into signal (worker, job_id, reason) select worker, %s, 'too late' from job where id = %s and status = 'running'"
-                              " on conflict do nothing", ended, running)
+            self.database.sql("""with held as materialized (select worker from job where id = %s and status = 'running' for update)
+                                 insert into signal (worker, job_id, reason) select worker, %s, 'too late' from held on conflict do nothing""",
+                              running, ended)
             return False
         self.until(answered, what="answered")
         self.ctl("cancel", running, ends=(0, 1, 75))
@@ -233,6 +234,8 @@ class Faulty:
             self.ctl(*command, ends=(0, 1) if command[0] == "retry" else (0,))
         self.until(lambda: self.jobs.status(dead) == "dead_letter", what="a dead letter again")
         self.ctl("redrive", "--type", "mock_process", ends=(0, 1))
+        while not any(hit.name == "watch.after_commit" for hit in self.hits()):
+            self.cancel()  # whoever is killed while he waits finds it canceled the next time
         self.ctl("doctor", ends=(0, 1))
 
     def waiting_submitter(self):

@@ -1,4 +1,5 @@
 """heimdex-supervisor and SIGHUP, with children of our own making (tests/fakes/fleet_child)."""
+import json
 import os
 import signal
 
@@ -78,7 +79,7 @@ def test_a_bad_file_changes_nothing(fleet, text, why):
         os.unlink(f"{f.dir}/heimdex.conf")
     outcome = f.reload()
     assert outcome["code"] == EX_CONFIG and outcome["message"].startswith(f"{f.dir}/heimdex.conf{why}"), outcome
-    line, = f.logged("reload refused")
+    line, = wait_for("a line", lambda: f.logged("reload refused"))
     assert line["event"] == "reload" and outcome["message"] in line["message"]
     assert f.workers() + f.schedulers() == children and len(f.fakes("start")) == 3
     f.wait_notified(f"STATUS=2 workers, 0 jobs running, reload refused: {outcome['message']}")
@@ -264,3 +265,43 @@ def test_the_content_of_files_counts(fleet):
         ca.write("22")
     assert f.reload()["message"] == f"content of {f.dir}/ca.pem"
     assert f.stop() == 0
+
+
+# ---- heimdexctl reload ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reload(binaries):
+    def run(f, *args, code=0, **env):
+        done = binaries.ctl("reload", *args, env={"HEIMDEX_SUPERVISOR_CONTROL_SOCKET": f.socket, **env}, check=False)
+        assert done.returncode == code, done
+        return done
+    return run
+
+
+def test_ctl_waits_for_the_outcome(fleet, reload):
+    f = full(fleet(file=TWO).start())
+    assert reload(f).stdout == "reloaded: nothing has changed\n"
+    f.configure(TWO + "worker = { slots = 3; };\n")
+    assert json.loads(reload(f, "--json").stdout) == {"reloaded": "worker.slots"}
+    assert [values(s)["worker.slots"] for s in f.fakes("start")[3:]] == ["3"] * 3
+    f.configure("worker = {\n slotz = 3; };")
+    done = reload(f, code=EX_CONFIG)
+    assert done.stderr == f"heimdexctl: reload: {f.dir}/heimdex.conf:2: worker.slotz: unknown key, did you mean worker.slots?\n" and done.stdout == ""
+    # with the same file, it sees that itself
+    assert f"{f.dir}/heimdex.conf:2: worker.slotz" in reload(f, code=EX_CONFIG, HEIMDEX_CONFIG=f"{f.dir}/heimdex.conf").stderr
+    f.configure(TWO).plan("worker", exit=EX_CONFIG, fatal="no such property")
+    assert "worker 0 can't work with it: no such property" in reload(f, code=EX_CONFIG).stderr
+    f.plan("worker")
+    assert f.stop() == 0
+
+
+def test_ctl_without_a_supervisor(fleet, reload):
+    f = fleet(file=TWO).plan("worker", term="slow")
+    assert reload(f, code=69).stderr == f"heimdexctl: reload: {f.socket}: no supervisor runs here\n"
+    full(f.start())
+    f.signal(signal.SIGTERM)
+    f.wait_notified("STOPPING=1")
+    assert reload(f, code=EX_TEMPFAIL).stderr == "heimdexctl: reload: the fleet is stopping\n"
+    open(f"{f.dir}/go", "w").close()
+    assert f.wait() == 0

@@ -20,6 +20,8 @@ static const struct ctl_command commands[] = {
       "queue dead letters again, oldest first", ctl_redrive },
     { "pause", "TYPE", 1, 1, 0, "start no more jobs of a type", ctl_pause },
     { "resume", "TYPE", 1, 1, 0, "start them again", ctl_resume },
+    { "reload", "", 0, 0, 0,
+      "have this host's fleet read its configuration again; waits until it is in force, or refused", ctl_reload },
     { "doctor", "", 0, 0, 0, "try every dependency; what is wrong, and the command that mends it", ctl_doctor },
 };
 
@@ -99,6 +101,7 @@ void command_help(struct hx_buf *out) {
     }
     hx_buf_puts(
         out,
-        "\nExit codes: 0 done; 1 no (no such job, nothing matched, not well); 64 usage; 69 PostgreSQL away;\n"
+        "\nExit codes: 0 done; 1 no (no such job, nothing matched, not well); 64 usage; 69 PostgreSQL or the "
+        "supervisor away;\n"
         "75 try again later, or nothing found as far as was looked; 77 not permitted; 78 configuration or schema.\n");
 }

@@ -30,4 +30,5 @@ int ctl_retry(struct ctl *c);
 int ctl_redrive(struct ctl *c);
 int ctl_pause(struct ctl *c);
 int ctl_resume(struct ctl *c);
+int ctl_reload(struct ctl *c);
 int ctl_doctor(struct ctl *c);

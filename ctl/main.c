@@ -31,8 +31,7 @@ int main(int argc, char **argv) {
         .name = "heimdexctl",
         .synopsis = "COMMAND [ARGUMENT]... [OPTION]...",
         .description = "Shows what the jobs and the fleet are doing, and why, and steers them. It talks to PostgreSQL; "
-                       "only doctor "
-                       "needs Kafka too.",
+                       "only doctor needs Kafka too, and reload the supervisor alone.",
         .options = ctl_options,
         .option_count = CTL_OPTIONS,
         .epilogue = help.data,

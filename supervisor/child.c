@@ -93,7 +93,7 @@ static void forget_process(struct child *child) {
     child->evidence_fd = -1;
     set_text(&child->waiting, NULL);
     set_text(&child->fatal, NULL);
-    child->stuck = false;
+    child->stuck = child->retired = false;
 }
 
 /* The pid goes first: from here on it is nobody's, and nothing may signal it. */
@@ -105,7 +105,8 @@ static void on_ended(pid_t pid, int status, const struct rusage *usage, void *us
         hx_channel_read(child->channel);
     output_finish(child->output);
     struct death *d = take_remains(child, pid, status, usage);
-    bool wanted = child->state == CHILD_ENDING || child->state == CHILD_RESTARTING || child->state == CHILD_KILLED;
+    bool wanted = child->state == CHILD_ENDING || child->state == CHILD_RESTARTING || child->state == CHILD_RETIRING ||
+                  child->state == CHILD_KILLED;
     forget_process(child);
     child_event(child, CHILD_DIED);
     child_log_death(child, d, usage, wanted);
@@ -153,6 +154,7 @@ static int start(struct child *child) {
     }
     HX_FAIL_HERE("supervisor.after_spawn");
     child->generation = ++generations;
+    child->setup = child->host->setup;
     child->started_ms = child->pulse_ms = hx_mono_ms();
     child->pulse = 0;
     /* It is our child and not reaped yet: this can't fail. */
@@ -186,7 +188,30 @@ static void set_deadline(struct child *child, int64_t after_ms) {
     hx_timer_set(child->deadline_timer, after_ms);
 }
 
+static void say(struct child *child, json_t *message) {
+    if (child->channel)
+        hx_channel_send(child->channel, message, -1);
+    else
+        json_decref(message);
+}
+
+/* Where no jobs run, there is nothing to wait for. */
+static void act_retire(struct child *child) {
+    child->retired = true;
+    if (child->role->runs_jobs) {
+        say(child, json_pack("{s:s}", "op", "retire"));
+        return;
+    }
+    if (child->pid > 0)
+        kill(child->pid, SIGTERM);
+    set_deadline(child, child->role->end_ms);
+}
+
+/* One that was retired may know an older drain_timeout than ours. */
 static void act_term(struct child *child) {
+    if (child->retired && child->role->runs_jobs)
+        say(child, json_pack("{s:s,s:I}", "op", "drain", "within_ms",
+                             (json_int_t)(child->host->drain_ms - child->host->hurry_ms)));
     if (child->pid > 0)
         kill(child->pid, SIGTERM);
     set_deadline(child, child->role->end_ms > 0 ? child->role->end_ms : child->host->drain_ms);
@@ -194,8 +219,7 @@ static void act_term(struct child *child) {
 
 /* By the channel: a second SIGTERM might be anybody's, sent to the whole control group. */
 static void act_hurry(struct child *child) {
-    if (child->channel)
-        hx_channel_send(child->channel, json_pack("{s:s}", "op", "hurry"), -1);
+    say(child, json_pack("{s:s}", "op", "hurry"));
     if (hx_mono_ms() + child->host->hurry_ms < child->deadline_ms)
         set_deadline(child, child->host->hurry_ms);
 }
@@ -227,8 +251,9 @@ static void act_nothing(struct child *child) {
 
 static void (*const actions[])(struct child *child) = {
     [ACTION_UNSET] = act_nothing, [ACTION_NOTHING] = act_nothing, [ACTION_SPAWN] = act_spawn,
-    [ACTION_TERM] = act_term,     [ACTION_HURRY] = act_hurry,     [ACTION_KILL] = act_kill,
-    [ACTION_PAUSE] = act_pause,   [ACTION_AGAIN] = act_again,     [ACTION_REST] = act_rest,
+    [ACTION_RETIRE] = act_retire, [ACTION_TERM] = act_term,       [ACTION_HURRY] = act_hurry,
+    [ACTION_KILL] = act_kill,     [ACTION_PAUSE] = act_pause,     [ACTION_AGAIN] = act_again,
+    [ACTION_REST] = act_rest,
 };
 _Static_assert(HX_ARRAY_LEN(actions) == CHILD_ACTIONS, "each action is known");
 

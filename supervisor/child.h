@@ -11,10 +11,11 @@
 
 struct child;
 
-/* What all children share, and who hears of them. A callback may raise any event on any child. */
+/* What children share, and who hears of them. A callback may raise any event on any child. */
 struct child_host {
     struct hx_loop *loop;
     const struct launch *launch;
+    uint64_t setup;                                     /* a number for the configuration that launch hands over */
     int64_t backoff_max_ms;                             /* the longest pause before a restart */
     int64_t drain_ms;                                   /* from TERM to KILL of a role that drains */
     int64_t hurry_ms;                                   /* the same once it was told to hurry */
@@ -27,14 +28,24 @@ struct child_host {
     void *user;
 };
 
-/* Read by everyone, written by child.c. */
+/* Whether a child is its slot's. While one configuration follows another, a slot has two or more. */
+enum child_place {
+    CHILD_IN_PLACE,
+    CHILD_COMING,  /* it is to take the place, or so we hope */
+    CHILD_LEAVING, /* another one has, or there is no such slot any more */
+};
+
+/* Read by everyone, written by child.c, but for host and place: fleet.c's. */
 struct child {
     const struct child_host *host;
+    enum child_place place;
     const struct role *role;
     int slot;
     enum child_state state;
     pid_t pid;           /* 0: none */
     uint64_t generation; /* of this process among all of this supervisor's */
+    uint64_t setup;      /* what it was started with */
+    bool retired;        /* it was told so */
     bool stuck;          /* we killed it for standing still or being late */
     struct hx_evidence *evidence;
     int evidence_fd;

@@ -97,6 +97,10 @@ struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void 
     return g;
 }
 
+void guard_set_launch(struct guard *g, const struct launch *launch) {
+    g->launch = launch;
+}
+
 void guard_hold(struct guard *g, uint64_t key, pid_t pid, int evidence_fd) {
     struct held *h = hx_alloc(sizeof(*h));
     *h = (struct held){ .next = g->held, .key = key, .pid = pid, .fd = fcntl(evidence_fd, F_DUPFD_CLOEXEC, 3) };

@@ -11,6 +11,8 @@ struct guard;
 /* Starts it. It is started again when it dies; what it held is told again. on_gone: it has ended after guard_dismiss. */
 struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void (*on_gone)(void *user), void *user);
 struct guard *guard_free(struct guard *g);
+/* What another guard would be started with; the one before needn't live on. */
+void guard_set_launch(struct guard *g, const struct launch *launch);
 /* A child has started: key is this process's, the descriptor is duplicated. */
 void guard_hold(struct guard *g, uint64_t key, pid_t pid, int evidence_fd);
 /* Nothing of that child lives any more. */

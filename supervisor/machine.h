@@ -9,6 +9,7 @@ enum child_state {
     CHILD_STARTING,   /* it runs, and has not said yet that it can work */
     CHILD_READY,      /* it has */
     CHILD_RESTARTING, /* asked to end; another one follows */
+    CHILD_RETIRING,   /* another one is in its place; it finishes what runs, however long */
     CHILD_FROZEN,     /* killed because it stood still or took too long; another one follows */
     CHILD_ENDING,     /* asked to end, for good */
     CHILD_KILLED,     /* killed, for good */
@@ -19,6 +20,7 @@ enum child_event {
     CHILD_START, /* a process is wanted, or the pause is over */
     CHILD_SAYS_READY,
     CHILD_RESTART, /* an operator wants a fresh one */
+    CHILD_RETIRE,  /* finish, without a deadline, and end */
     CHILD_DRAIN,   /* finish and end */
     CHILD_HURRY,   /* end without waiting for what runs */
     CHILD_OVERDUE, /* it did not end in time */
@@ -32,12 +34,13 @@ enum child_action {
     ACTION_UNSET, /* never in the table: what a forgotten cell would hold */
     ACTION_NOTHING,
     ACTION_SPAWN,
-    ACTION_TERM,  /* SIGTERM, and a deadline */
-    ACTION_HURRY, /* a word, and an earlier deadline */
-    ACTION_KILL,  /* SIGKILL */
-    ACTION_PAUSE, /* a pause as the restart policy wants it */
-    ACTION_AGAIN, /* no pause: this end was wanted */
-    ACTION_REST,  /* forget pause and deadline */
+    ACTION_RETIRE, /* a word, and no deadline */
+    ACTION_TERM,   /* SIGTERM, and a deadline */
+    ACTION_HURRY,  /* a word, and an earlier deadline */
+    ACTION_KILL,   /* SIGKILL */
+    ACTION_PAUSE,  /* a pause as the restart policy wants it */
+    ACTION_AGAIN,  /* no pause: this end was wanted */
+    ACTION_REST,   /* forget pause and deadline */
     CHILD_ACTIONS
 };
 

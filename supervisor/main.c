@@ -49,7 +49,8 @@ static const struct hx_program program = {
     .description =
         "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
         "running jobs finish "
-        "within supervisor.drain_timeout; a second one ends them within jobs.kill_grace, a third kills them.",
+        "within supervisor.drain_timeout; a second one ends them within jobs.kill_grace, a third kills them. SIGHUP "
+        "has the configuration read again.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
     .check = check,
@@ -86,7 +87,7 @@ int main(int argc, char **argv) {
         r = migrate_first(arguments.config, choices.bin_dir);
     if (r == 0) {
         settings_start_log(arguments.config);
-        r = supervisor_new(arguments.config, choices.bin_dir, &supervisor);
+        r = supervisor_new(HX_TAKE(arguments.config), arguments.config_file, choices.bin_dir, &supervisor);
     }
     if (r == 0)
         r = supervisor_run(supervisor);

@@ -11,7 +11,12 @@
 /* ---- systemd ---- */
 
 static void view(const struct supervisor *s, struct status_view *ret) {
-    *ret = (struct status_view){ .ready = s->ready, .stopping = s->stop.phase != STOP_NOT };
+    *ret = (struct status_view){
+        .ready = s->ready,
+        .stopping = s->stop.phase != STOP_NOT,
+        .reloading = s->reload.phase != RELOAD_NOT,
+        .refused = reload_refusal(s),
+    };
     fleet_view(&s->fleet, ret);
     ret->unsettled = (unsigned)deaths_unsettled(s->deaths);
 }
@@ -50,6 +55,20 @@ void report_status(struct supervisor *s) {
     }
 }
 
+void report_reloading(struct supervisor *s) {
+    s->reload.announced = s->ready;
+    if (s->ready)
+        hx_notify_reloading();
+}
+
+void report_reloaded(struct supervisor *s) {
+    refresh(s, false);
+    if (s->reload.announced)
+        hx_notify_ready(s->status);
+    else
+        hx_notify_status("%s", s->status);
+}
+
 void report_stopping(struct supervisor *s) {
     refresh(s, true);
     hx_notify_stopping(s->status);
@@ -60,7 +79,7 @@ void report_stopping(struct supervisor *s) {
 void report_start(const struct supervisor *s) {
     _cleanup_free_ char *sentence =
         hx_printf("starting version %s, instance %s, run %s", HX_VERSION, s->instance, s->incarnation);
-    hx_config_log_starting(s->config, NULL, sentence);
+    hx_config_log_starting(s->setup->config, NULL, sentence);
     if (geteuid() == 0)
         hx_warning(NULL, "running as root: handlers will, too; a user of its own is safer");
 }
@@ -103,7 +122,8 @@ static json_t *op_restart(struct supervisor *s, const json_t *request) {
     json_int_t slot;
     if (hx_json_get_int(request, "slot", &slot) != 1)
         return refuse("restart: slot: must be the number of a worker");
-    struct child *child = slot < 0 || slot > INT32_MAX ? NULL : fleet_find(&s->fleet, &roles[ROLE_WORKER], (int)slot);
+    struct child *child =
+        slot < 0 || slot > INT32_MAX ? NULL : fleet_find(&s->fleet, &roles[ROLE_WORKER], (int)slot, CHILD_IN_PLACE);
     if (!child)
         return refuse("restart: slot: there is no such worker");
     if (s->stop.phase != STOP_NOT)
@@ -113,11 +133,28 @@ static json_t *op_restart(struct supervisor *s, const json_t *request) {
     return json_pack("{s:b}", "ok", true);
 }
 
+static json_t *op_reload(struct supervisor *s, const json_t *request) {
+    (void)request;
+    hx_notice(NULL, "reload asked for over the control socket");
+    return reload_tell(s, reload_ask(s));
+}
+
+static json_t *op_reloaded(struct supervisor *s, const json_t *request) {
+    json_int_t number;
+    if (hx_json_get_int(request, "reload", &number) != 1)
+        return refuse("reloaded: reload: must be the number of a reload");
+    return reload_tell(s, number);
+}
+
 json_t *report_request(const json_t *request, void *user) {
     static const struct {
         const char *op;
         json_t *(*answer)(struct supervisor *s, const json_t *request);
-    } ops[] = { { "ping", op_ping }, { "status", op_status }, { "restart", op_restart } };
+    } ops[] = { { "ping", op_ping },
+                { "status", op_status },
+                { "restart", op_restart },
+                { "reload", op_reload },
+                { "reloaded", op_reloaded } };
     const char *op = NULL;
     if (hx_json_get_string(request, "op", &op) != 1)
         return refuse("op: is missing");

@@ -1,4 +1,4 @@
-/* What the supervisor is made of, for supervisor.c and report.c. */
+/* What the supervisor is made of, for supervisor.c, report.c and reload.c. */
 #pragma once
 
 #include "common/uuid.h"
@@ -6,17 +6,19 @@
 #include "supervisor/deaths.h"
 #include "supervisor/fleet.h"
 #include "supervisor/guard.h"
-#include "supervisor/launch.h"
 #include "supervisor/orphans.h"
+#include "supervisor/reload.h"
+#include "supervisor/setup.h"
 #include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 
 struct supervisor {
-    const struct hx_config *config;
+    const char *config_file; /* or NULL */
+    struct setup_common common;
+    struct setup *setup; /* in force */
+    struct reload reload;
     struct hx_loop *loop;
     struct control *control;
-    struct launch *launch;
-    struct child_host host;
     struct fleet fleet;
     struct deaths *deaths;
     struct orphans *orphans;
@@ -32,12 +34,18 @@ struct supervisor {
     char incarnation[HX_UUID_SIZE];
 };
 
+/* Lets everything but the children go by s->setup. */
+void supervisor_use_setup(struct supervisor *s);
+
 /* report.c: what others are told of the fleet. */
 
 /* A worker can claim, and a scheduler can do its part. */
 bool report_can_work(const struct supervisor *s);
 /* STATUS= where it has changed; READY=1 the first time that the fleet can work. */
 void report_status(struct supervisor *s);
+/* RELOADING=1, and READY=1 when it is over, however it went. Nothing before the first READY=1. */
+void report_reloading(struct supervisor *s);
+void report_reloaded(struct supervisor *s);
 /* STOPPING=1. */
 void report_stopping(struct supervisor *s);
 void report_start(const struct supervisor *s);     /* the `starting` event */

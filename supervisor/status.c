@@ -58,6 +58,19 @@ static void append_starting(struct hx_buf *out, const struct status_view *v) {
     append_trouble(out, v);
 }
 
+/* The last thing said, because the reason may be long: systemd shows the first of it. */
+static void append_reload(struct hx_buf *out, const struct status_view *v) {
+    if (v->workers_leaving > 0) {
+        hx_buf_puts(out, ", ");
+        append_count(out, v->workers_leaving, "old worker");
+        hx_buf_puts(out, v->workers_leaving == 1 ? " finishes its jobs" : " finish their jobs");
+    }
+    if (v->reloading)
+        hx_buf_puts(out, ", reloading");
+    else if (v->refused)
+        hx_buf_printf(out, ", reload refused: %s", v->refused);
+}
+
 void status_text(const struct status_view *v, struct hx_buf *out) {
     if (v->stopping) {
         append_stopping(out, v);
@@ -65,6 +78,7 @@ void status_text(const struct status_view *v, struct hx_buf *out) {
     }
     if (!v->ready) {
         append_starting(out, v);
+        append_reload(out, v);
         return;
     }
     append_working(out, v->workers_working, v->workers, "worker");
@@ -74,4 +88,5 @@ void status_text(const struct status_view *v, struct hx_buf *out) {
     if (v->schedulers_working == 0 && v->schedulers > 0)
         hx_buf_puts(out, ", no scheduler");
     append_trouble(out, v);
+    append_reload(out, v);
 }

@@ -12,13 +12,16 @@ struct status_view {
     bool stopping;
     unsigned workers, workers_working, workers_alive;
     unsigned schedulers, schedulers_working, schedulers_alive;
-    unsigned running; /* jobs */
+    unsigned workers_leaving; /* replaced by a reload, finishing what they run */
+    unsigned running;         /* jobs */
     unsigned restarts;
     unsigned unsettled;  /* deaths that no scheduler has answered */
     const char *waiting; /* why one of them can't work, or NULL */
     const char *paused;  /* role of one that waits for its restart, or NULL; its slot and the pause */
     int paused_slot;
     int64_t paused_ms;
+    bool reloading;
+    const char *refused; /* why the last reload was, or NULL */
 };
 
 /* "2 workers, 12 jobs running"; "starting: waiting for PostgreSQL at …"; "1 of 2 workers, …, worker 1 starts again in 400ms". */

@@ -17,7 +17,7 @@ static bool workers_done(const struct stop *stop) {
 /* One that waits for PostgreSQL itself settles nothing. */
 static bool has_settler(const struct stop *stop) {
     for (size_t i = 0; i < stop->fleet->count; i++) {
-        const struct child *child = &stop->fleet->children[i];
+        const struct child *child = stop->fleet->children[i];
         if (child->role->reaps && child->pid > 0 && !child->waiting)
             return true;
     }

@@ -24,7 +24,7 @@ enum { TICK_MAX_MS = 500, STATUS_MS = 1000, EXTRA_STOP_MS = 10 * 1000 };
 
 static void tell_schedulers(struct supervisor *s) {
     for (size_t i = 0; i < s->fleet.count; i++) {
-        struct child *child = &s->fleet.children[i];
+        struct child *child = s->fleet.children[i];
         if (child->role->reaps && child->channel && child_works(child))
             deaths_tell(s->deaths, child->channel);
     }
@@ -49,8 +49,9 @@ static void on_orphans_clear(void *user) {
 
 static void begin_stop(struct supervisor *s) {
     HX_FAIL_HERE("supervisor.before_stop");
+    reload_cancel(s);
     report_stopping(s);
-    hx_notify_extend_timeout(s->host.drain_ms + EXTRA_STOP_MS);
+    hx_notify_extend_timeout(s->setup->host.drain_ms + EXTRA_STOP_MS);
     stop_begin(&s->stop);
 }
 
@@ -76,6 +77,7 @@ static void on_change(struct child *child, void *user) {
     struct supervisor *s = user;
     if (child->role->reaps)
         tell_schedulers(s);
+    reload_poke(s);
     report_status(s);
 }
 
@@ -93,10 +95,11 @@ static void on_channel_end(const struct hx_channel *channel, void *user) {
 
 static void on_death(struct child *child, struct death *death, void *user) {
     struct supervisor *s = user;
-    (void)child;
     deaths_add(s->deaths, death);
     orphans_sweep(s->orphans);
-    heed_configuration(s, death);
+    if (!reload_heed_death(s, child, death))
+        heed_configuration(s, death);
+    reload_poke(s);
     tell_schedulers(s); /* the dead one may have been a scheduler with unanswered deaths */
     report_status(s);
     stop_advance(&s->stop);
@@ -110,20 +113,21 @@ static void on_guard_gone(void *user) {
 /* ---- time ---- */
 
 static int64_t tick_ms(const struct supervisor *s) {
-    return HX_MIN(s->host.still_ms / 4, (int64_t)TICK_MAX_MS);
+    return HX_MIN(s->setup->host.still_ms / 4, (int64_t)TICK_MAX_MS);
 }
 
 /* After we were stopped ourselves, or the machine was, every pulse has stood still: that is nobody's fault. */
 static void on_tick(void *user) {
     struct supervisor *s = user;
     int64_t now = hx_mono_ms();
-    bool late = now - s->ticked_ms > 2 * tick_ms(s) + s->host.still_ms / 4;
+    bool late = now - s->ticked_ms > 2 * tick_ms(s) + s->setup->host.still_ms / 4;
     s->ticked_ms = now;
     for (size_t i = 0; i < s->fleet.count; i++)
         if (late)
-            child_forgive(&s->fleet.children[i], now);
+            child_forgive(s->fleet.children[i], now);
         else
-            child_check_pulse(&s->fleet.children[i], now);
+            child_check_pulse(s->fleet.children[i], now);
+    fleet_bury(&s->fleet);
     if (now - s->status_ms >= STATUS_MS)
         report_status(s);
     hx_timer_set(s->tick_timer, tick_ms(s));
@@ -138,7 +142,7 @@ static void on_watchdog(void *user) {
 static void on_heartbeat(void *user) {
     struct supervisor *s = user;
     report_heartbeat(s);
-    hx_timer_set(s->heartbeat_timer, hx_config_int(s->config, HX_LOG_HEARTBEAT));
+    hx_timer_set(s->heartbeat_timer, hx_config_int(s->setup->config, HX_LOG_HEARTBEAT));
 }
 
 /* ---- signals ---- */
@@ -168,9 +172,11 @@ static void on_end_signal(int signo, pid_t sender, void *user) {
 }
 
 static void on_hup(int signo, pid_t sender, void *user) {
-    if (from_a_handler(user, signo, sender))
+    struct supervisor *s = user;
+    if (from_a_handler(s, signo, sender))
         return;
-    hx_notice(NULL, "SIGHUP: reload is not available yet");
+    hx_notice(NULL, "SIGHUP: reading the configuration again");
+    reload_ask(s);
 }
 
 /* ---- life ---- */
@@ -192,10 +198,10 @@ static int take_signals(struct supervisor *s) {
     return r < 0 ? HX_EXIT_SOFTWARE : 0;
 }
 
-static int take_control(struct supervisor *s) {
+static int take_control(struct supervisor *s, const struct hx_config *config) {
     struct control_error error;
-    int r = control_new(s->loop, hx_config_string(s->config, HX_SUPERVISOR_CONTROL_SOCKET), report_request, s,
-                        &s->control, &error);
+    int r = control_new(s->loop, hx_config_string(config, HX_SUPERVISOR_CONTROL_SOCKET), report_request, s, &s->control,
+                        &error);
     if (r == 0)
         return 0;
     hx_complain("supervisor.control_socket: %s", error.message);
@@ -209,8 +215,8 @@ static int take_control(struct supervisor *s) {
 }
 
 /* Try again later: a standby of the same name is well, and starts when this one is gone. */
-static int take_instance(struct supervisor *s) {
-    s->instance = settings_instance(s->config);
+static int take_instance(struct supervisor *s, const struct hx_config *config) {
+    s->instance = settings_instance(config);
     int r = instance_take(s->instance, &s->instance_fd);
     if (r < 0)
         hx_complain("service.instance: %s: %s", s->instance,
@@ -218,51 +224,51 @@ static int take_instance(struct supervisor *s) {
     return r == 0 ? 0 : r == -EADDRINUSE ? HX_EXIT_TRY_AGAIN : HX_EXIT_SOFTWARE;
 }
 
-static int make_launch(struct supervisor *s, const char *bin_dir) {
+/* Takes config over. */
+static int make_setup(struct supervisor *s, struct hx_config *config, const char *bin_dir) {
     const struct hx_uuid run = hx_uuid_v4();
     hx_uuid_format(&run, s->incarnation);
-    const char *format = settings_log_format_name(settings_log_format(s->config));
-    int r = launch_new(s->config, bin_dir, s->instance, s->incarnation, format, &s->launch);
+    s->common = (struct setup_common){
+        .bin_dir = bin_dir,
+        .instance = s->instance,
+        .incarnation = s->incarnation,
+        .host = { .loop = s->loop,
+                  .on_start = on_start,
+                  .on_change = on_change,
+                  .on_answer = on_answer,
+                  .on_channel_end = on_channel_end,
+                  .on_death = on_death,
+                  .user = s },
+    };
+    int r = setup_new(config, &s->common, &s->setup);
     if (r < 0)
         hx_complain("/proc/self/exe: %s", strerror(-r));
     return r < 0 ? HX_EXIT_SOFTWARE : 0;
 }
 
 static void make_parts(struct supervisor *s) {
-    s->host = (struct child_host){
-        .loop = s->loop,
-        .launch = s->launch,
-        .backoff_max_ms = hx_config_int(s->config, HX_SUPERVISOR_RESTART_BACKOFF_MAX),
-        .drain_ms = settings_drain_ms(s->config),
-        .hurry_ms = settings_hurry_ms(s->config),
-        .still_ms = settings_still_ms(s->config),
-        .on_start = on_start,
-        .on_change = on_change,
-        .on_answer = on_answer,
-        .on_channel_end = on_channel_end,
-        .on_death = on_death,
-        .user = s,
-    };
     s->deaths = deaths_new();
     s->orphans = orphans_new(s->loop, s->deaths, knows_pid, on_orphans_clear, s);
-    fleet_init(&s->fleet, &s->host, s->config);
+    fleet_init(&s->fleet, &s->setup->host, s->setup->config);
     s->tick_timer = hx_timer_new(s->loop, on_tick, s);
     s->watchdog_timer = hx_timer_new(s->loop, on_watchdog, s);
     s->heartbeat_timer = hx_timer_new(s->loop, on_heartbeat, s);
+    reload_init(s);
 }
 
-int supervisor_new(const struct hx_config *config, const char *bin_dir, struct supervisor **ret) {
+int supervisor_new(struct hx_config *config, const char *config_file, const char *bin_dir, struct supervisor **ret) {
     struct supervisor *s = hx_alloc(sizeof(*s));
-    s->config = config;
+    s->config_file = config_file;
     s->instance_fd = -1;
     int r = take_signals(s);
     if (r == 0)
-        r = take_control(s);
+        r = take_control(s, config);
     if (r == 0)
-        r = take_instance(s);
+        r = take_instance(s, config);
     if (r == 0)
-        r = make_launch(s, bin_dir);
+        r = make_setup(s, HX_TAKE(config), bin_dir);
     if (r != 0) {
+        hx_config_free(config);
         supervisor_free(s);
         return r;
     }
@@ -271,31 +277,40 @@ int supervisor_new(const struct hx_config *config, const char *bin_dir, struct s
     return 0;
 }
 
+void supervisor_use_setup(struct supervisor *s) {
+    const struct hx_config *config = s->setup->config;
+    int64_t heartbeat = hx_config_int(config, HX_LOG_HEARTBEAT);
+    settings_start_log(config);
+    guard_set_launch(s->guard, s->setup->launch);
+    s->stop.grace_ms = hx_config_int(config, HX_JOBS_KILL_GRACE);
+    s->stop.patience_ms = hx_config_int(config, HX_SUPERVISOR_DRAIN_TIMEOUT) + s->stop.grace_ms;
+    if (heartbeat > 0)
+        hx_timer_set(s->heartbeat_timer, heartbeat);
+    else
+        hx_timer_clear(s->heartbeat_timer);
+}
+
 int supervisor_run(struct supervisor *s) {
     report_start(s);
-    size_t left = leftovers_kill(hx_config_string(s->config, HX_SUPERVISOR_CONTROL_SOCKET));
+    size_t left = leftovers_kill(hx_config_string(s->setup->config, HX_SUPERVISOR_CONTROL_SOCKET));
     if (left > 0)
         hx_notice(NULL, "ended %zu handlers that an earlier supervisor left behind", left);
-    s->guard = guard_new(s->loop, s->launch, on_guard_gone, s);
+    s->guard = guard_new(s->loop, s->setup->launch, on_guard_gone, s);
     s->stop = (struct stop){
         .loop = s->loop,
         .fleet = &s->fleet,
         .deaths = s->deaths,
         .orphans = s->orphans,
         .guard = s->guard,
-        .grace_ms = hx_config_int(s->config, HX_JOBS_KILL_GRACE),
-        .patience_ms =
-            hx_config_int(s->config, HX_SUPERVISOR_DRAIN_TIMEOUT) + hx_config_int(s->config, HX_JOBS_KILL_GRACE),
     };
     stop_init(&s->stop);
+    supervisor_use_setup(s);
     fleet_event(&s->fleet, NULL, CHILD_START);
     report_status(s);
     s->ticked_ms = hx_mono_ms();
     hx_timer_set(s->tick_timer, tick_ms(s));
     if (hx_notify_watchdog_interval_ms() > 0)
         hx_timer_set(s->watchdog_timer, 0);
-    if (hx_config_int(s->config, HX_LOG_HEARTBEAT) > 0)
-        hx_timer_set(s->heartbeat_timer, hx_config_int(s->config, HX_LOG_HEARTBEAT));
     int r = hx_loop_run(s->loop);
     HX_FAIL_HERE("supervisor.after_stop");
     if (r < 0) {
@@ -316,7 +331,8 @@ struct supervisor *supervisor_free(struct supervisor *s) {
     guard_free(s->guard);
     orphans_free(s->orphans);
     deaths_free(s->deaths);
-    launch_free(s->launch);
+    reload_reset(s);
+    setup_free(s->setup);
     control_free(s->control);
     hx_timer_free(s->tick_timer);
     hx_timer_free(s->watchdog_timer);

@@ -130,12 +130,12 @@ def handler_log(logging_handler, tmp_path):
 @pytest.fixture
 def fleet(request, tmp_path, binaries, migrated, env):
     """Makes fleets: fleet(workers=2, handlers=[…], worker={"lease": "3s"}) starts a supervisor and waits until it is ready. Two
-    calls are two instances. At the end each is stopped, and the checker looks at what they left, with what a test put into
+    calls are two instances; binaries: other programs. At the end each is stopped, and the checker looks at what they left, with what a test put into
     fleet.check: acks, finished, handler_log …"""
     made = []
 
     def make(**options):
-        one = Fleet(binaries, tmp_path / f"fleet{len(made)}", {**env, **options.pop("env", {})}, **options)
+        one = Fleet(options.pop("binaries", binaries), tmp_path / f"fleet{len(made)}", {**env, **options.pop("env", {})}, **options)
         made.append(one)
         return one
 

@@ -1,7 +1,7 @@
 #include "worker/alone.h"
 
-/* The end of a worker's life in order: it claims nothing more, what runs may finish for drain_timeout, then it is ended and queued
- * again, and when every outcome is written the worker signs off. */
+/* The end of a worker's life in order: it claims nothing more, what runs may finish, for drain_timeout unless the worker was only retired,
+ * then it is ended and queued again, and when every outcome is written the worker signs off. */
 
 enum {
     LAST_WORDS_MS = 300, /* for outcomes, behind kill_grace; a little later the supervisor kills us */
@@ -30,7 +30,7 @@ static void out_of_time(void *user) {
     }
 }
 
-void worker_drain(struct worker *w) {
+void worker_retire(struct worker *w) {
     if (w->draining)
         return;
     w->draining = true;
@@ -39,9 +39,21 @@ void worker_drain(struct worker *w) {
     backlog_clear(w->backlog);
     alone_release(w, "drain");
     if (w->consumer)
-        hx_consumer_pause(w->consumer, true);
-    w->drain_timer = hx_timer_new(w->loop, out_of_time, w);
-    hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_SUPERVISOR_DRAIN_TIMEOUT));
+        hx_consumer_leave(w->consumer); /* what runs may take hours: its partitions are others' from now on */
+}
+
+void worker_drain_within(struct worker *w, int64_t timeout_ms) {
+    worker_retire(w);
+    if (w->cut_short)
+        return;
+    if (!w->drain_timer)
+        w->drain_timer = hx_timer_new(w->loop, out_of_time, w);
+    hx_timer_set(w->drain_timer, timeout_ms);
+}
+
+void worker_drain(struct worker *w) {
+    if (!w->drain_timer)
+        worker_drain_within(w, hx_config_int(w->config, HX_SUPERVISOR_DRAIN_TIMEOUT));
 }
 
 void worker_hurry(struct worker *w) {

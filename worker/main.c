@@ -56,17 +56,20 @@ static int take_option(size_t index, const char *value, void *user) {
     return 0;
 }
 
-/* The supervisor is gone, or says that no more is to be claimed, or that what runs is to end now. */
+/* The supervisor is gone, or says that no more is to be claimed, or for how long what runs may go on. */
 static void heard(struct hx_channel *channel, const json_t *message, int fd, void *user) {
     struct worker *w = user;
     const char *op = NULL;
+    json_int_t within_ms;
     (void)channel;
     hx_close_p(&fd);
     if (!message) {
         hx_error(NULL, "the supervisor is gone, ending");
         worker_leave(w, HX_EXIT_TRY_AGAIN);
     } else if (hx_json_get_string(message, "op", &op) > 0 && hx_streq(op, "retire")) {
-        worker_drain(w);
+        worker_retire(w);
+    } else if (hx_streq(op, "drain") && hx_json_get_int(message, "within_ms", &within_ms) > 0) {
+        worker_drain_within(w, within_ms);
     } else if (hx_streq(op, "hurry")) {
         worker_hurry(w);
     }

@@ -122,7 +122,11 @@ void worker_lease_start(struct worker *w);
 /* False: for a whole lease nobody may have heard of us. Others may have our jobs by now, so nothing new is started. */
 bool worker_lease_held(const struct worker *w);
 /* drain.c */
+/* Claims nothing more, and ends when what runs has come to its end, however long that takes. */
+void worker_retire(struct worker *w);
+/* The same, within supervisor.drain_timeout. A time that was set stays; worker_drain_within sets another. */
 void worker_drain(struct worker *w);
+void worker_drain_within(struct worker *w, int64_t timeout_ms);
 /* The same, without waiting for what runs: it is ended now. */
 void worker_hurry(struct worker *w);
 void worker_drain_step(struct worker *w);

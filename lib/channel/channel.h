@@ -9,10 +9,12 @@
  *   {"op":"fatal","why":"…"}                        it is about to end with HX_EXIT_CONFIG, and why
  *   {"op":"answered","death":7}                     (scheduler) that death is settled in the ledger
  * supervisor -> child
- *   {"op":"retire"}                                 (worker) claim nothing more, finish what runs, then end
+ *   {"op":"retire"}                                 (worker) claim nothing more, finish what runs, however long, then end
+ *   {"op":"drain","within_ms":30000}                (worker) the same, but end what still runs after this long
+ *   {"op":"hurry"}                                  (worker) end what runs
  *   {"op":"death","death":7,"worker":12,"slot":0,"pid":4711,"code":"SIGSEGV","message":"…","detail":{…}} + evidence memfd
  *                                                   (scheduler) reap it; repeated to the next scheduler until answered
- * SIGTERM to a child means drain; the end of the channel means that the supervisor is gone. */
+ * SIGTERM to a child means drain, within the time that its configuration or an earlier `drain` says; the end of the channel means that the supervisor is gone. */
 #pragma once
 
 #include "common/loop.h"

@@ -99,6 +99,13 @@ bool hx_config_key_is_fixed(enum hx_key key);
  * ret_names, with ", " between. 0, or -EINVAL with *reterr where the rest doesn't go with them. */
 int hx_config_keep_fixed(struct hx_config *fresh, const struct hx_config *running, struct hx_buf *ret_names,
                          struct hx_config_error *reterr);
+/* The files that c names and others read (certificates and keys of Kafka and PostgreSQL, secret files of handlers), a line each
+ * that is another one when the file was replaced or written to. */
+void hx_config_files(const struct hx_config *c, struct hx_buf *out);
+/* Appends what differs, ", " between: names of keys, "handler TYPE", "content of PATH". Never a value. The files are what
+ * hx_config_files said when each configuration was loaded. Keys of which skip (or NULL) says true are left out. */
+void hx_config_changes(const struct hx_config *a, const char *a_files, const struct hx_config *b, const char *b_files,
+                       bool (*skip)(enum hx_key key), struct hx_buf *ret_names);
 /* libpq keyword and value arrays for this configuration (NULL-terminated, owned by c). PG* variables win over the file. */
 void hx_config_postgres(const struct hx_config *c, const char *const **ret_keywords, const char *const **ret_values);
 

@@ -228,6 +228,17 @@ bool hx_consumer_assigned(const struct hx_consumer *c) {
 
 /* ---- the end ---- */
 
+void hx_consumer_leave(struct hx_consumer *c) {
+    hx_kafka_assert_owner(c->creator);
+    if (c->leaving)
+        return;
+    c->paused = c->leaving = true;
+    if (c->stray) /* else it would stand before the revocation, which is served from the same queue */
+        rd_kafka_message_destroy(HX_TAKE(c->stray));
+    if (c->rk)
+        rd_kafka_unsubscribe(c->rk);
+}
+
 /* A static member says nothing when it closes, and its partitions would be unread for a session timeout. One that unsubscribes first
  * sends LeaveGroup like any other; its member id is empty once that is on its way. A worker that crashes says nothing either way, and
  * has its partitions back when it is started again. */

@@ -51,6 +51,9 @@ void hx_consumer_store(struct hx_consumer *c, const char *topic, int32_t partiti
 /* While there is no room: no records, no `ready`; fetching stops once some hundred records wait. Rebalances and liveness go on. */
 void hx_consumer_pause(struct hx_consumer *c, bool paused);
 bool hx_consumer_assigned(const struct hx_consumer *c); /* at least one partition is ours */
+/* Gives its partitions to the other members, without waiting: what is stored is committed, no record comes any more, and somebody else
+ * may have our instance_id. All that is left to do with it is hx_consumer_close, whenever the caller ends. */
+void hx_consumer_leave(struct hx_consumer *c);
 /* Leaves within timeout_ms (stored offsets are committed), then gives up and abandons the handle: the caller is about to
  * exit. NULL is fine; returns NULL. */
 struct hx_consumer *hx_consumer_close(struct hx_consumer *c, int timeout_ms);

@@ -22,7 +22,7 @@ static bool said_lately(struct hx_consumer *c, int code) {
 }
 
 static void report(struct hx_consumer *c, bool fatal, int code, const char *what, const char *why) {
-    if (c->closing || !c->callbacks.error || (said_lately(c, code) && !fatal))
+    if (c->closing || c->leaving || !c->callbacks.error || (said_lately(c, code) && !fatal))
         return;
     struct hx_kafka_error error;
     hx_kafka_error_set(&error, code, "%s%s%s", what, *what ? ": " : "", why);
@@ -86,7 +86,7 @@ static void reopen_as_dynamic(struct hx_consumer *c) {
 static void check_fatal(struct hx_consumer *c) {
     char why[256] = "";
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(c->rk, why, sizeof(why));
-    if (!err || c->dead)
+    if (!err || c->dead || c->leaving)
         return;
     bool can_go_on = err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && c->dynamic;
     c->dead = !can_go_on;
@@ -99,11 +99,12 @@ static void check_fatal(struct hx_consumer *c) {
 void hx_consumer_serve(struct hx_consumer *c) {
     rd_kafka_message_t *message;
     while (c->rk && !c->stray && (message = rd_kafka_consumer_poll(c->rk, 0))) {
-        if (!message->err) {
+        if (!message->err && !c->leaving) {
             c->stray = message;
             break;
         }
-        hx_consumer_report_message(c, message);
+        if (message->err)
+            hx_consumer_report_message(c, message);
         rd_kafka_message_destroy(message);
     }
     if (c->rk)

@@ -29,7 +29,8 @@ struct hx_consumer {
     rd_kafka_topic_partition_list_t *assigned;
     struct hx_said said[8];
     bool paused, closing;
-    bool dead; /* its fatal error was reported */
+    bool leaving; /* no member any more, or not for long */
+    bool dead;    /* its fatal error was reported */
 };
 
 /* assignment.c: librdkafka's rebalance callback. */

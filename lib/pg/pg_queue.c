@@ -78,8 +78,8 @@ static void expire_queued(struct hx_pg *pg, struct hx_pg_tx *tx) {
     struct hx_pg_error error;
     if (tx->failed)
         error = tx->error;
-    else if (pg->state != PG_CONNECTED && pg->has_why)
-        error = pg->why; /* what keeps us from connecting is the better answer */
+    else if (pg->state != PG_CONNECTED && pg->told_down)
+        error = pg->told; /* what keeps us from connecting is the better answer, also while it is tried again */
     else
         pg_error_set(&error, HX_PG_UNAVAILABLE, "not sent within %" PRId64 " ms", tx->timeout_ms);
     error.in_doubt = false;

@@ -1,10 +1,13 @@
 """Fleets that are told to stop while a dependency is away, or by somebody in a hurry. Each test ends with the checker."""
+import json
 import signal
 from contextlib import nullcontext
 
 import pytest
 
+from checker import handler_log as runs_of
 from support.handlers import QUICK_RETRIES, TERM_DEAF, alive, pids_in, sh
+from support.load import Load
 from support.wait import until
 
 
@@ -70,3 +73,81 @@ def test_a_stop_without_kafka(fleet, jobs, kafka, migrated, how):
             until(lambda: migrated.one("select count(*) from outbox where due > now() + interval '1 s'"), what="the relay has taken them")
         assert one.stop(seconds=7) == 0
     assert "killing it" not in one.log()
+
+
+# ---- under full load -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def under_load(fleet, binaries, env, jobs, logging_handler, handler_log):
+    """Two fleets with more to do than they can: builtin jobs, and programs that take a while, each job with one attempt."""
+    options = {"workers": 2, "handlers": [{"type": "logged", "exec": [logging_handler, handler_log]}], "worker": {"slots": 4},
+               "supervisor": {"drain_timeout": "10s"}, "jobs": {"kill_grace": "2s"}}
+    fleets = fleet(**options), fleet(**options)
+    lines = [json.dumps({"type": "mock_process", "payload": {"duration_ms": 100}, "max_attempts": 1}),
+             json.dumps({"type": "logged", "payload": {"sleep_ms": 100}, "max_attempts": 1})]
+    turn = iter(range(10**9))
+    load = Load(binaries, env, lambda: lines[next(turn) % 2], rate=400)
+
+    def busy(one):
+        until(lambda: all(c["running"] >= 4 for c in one.children("worker") if c["pid"]), what="each of its workers runs what it can")
+
+    def finish():
+        fleet.check.update(acks=load.acks, finished=True, handler_log=handler_log)
+        jobs.wait(load.acks, seconds=120)
+        assert {status for status, in jobs.database.sql("select distinct status::text from job")} == {"succeeded"}
+
+    with load:
+        for one in fleets:
+            busy(one)
+        yield fleets, load, busy, finish
+
+
+def left_of(migrated, one):
+    """What a fleet that has ended left in the tables."""
+    instance = one.sections["service"]["instance"]
+    return migrated.sql("""select w.slot, w.dead, c.token from worker w left join claim c on c.worker = w.id
+                           where w.instance = %s and (not w.dead or c.token is not null)""", instance)
+
+
+def test_a_stop_of_one_of_two_fleets_under_full_load(under_load, migrated):
+    """Nothing of it is left, no attempt is lost, and the other one goes on with all of it."""
+    (one, other), load, busy, finish = under_load
+    assert one.stop(seconds=12) == 0  # drain_timeout and kill_grace
+    assert left_of(migrated, one) == [] and "killing it" not in one.log()
+    done = migrated.one("select count(*) from job where status = 'succeeded'")
+    until(lambda: migrated.one("select count(*) from job where status = 'succeeded'") > done + 50, what="the other one works")
+    one.start()
+    busy(one)
+    for fleet in (one, other):
+        fleet.ask_to_stop()
+    assert [fleet.stop(seconds=12) for fleet in (one, other)] == [0, 0]
+    assert migrated.sql("select from worker where not dead") == [] == migrated.sql("select from job where status = 'running'")
+    load.__exit__()
+    one.start()
+    finish()
+    assert migrated.one("select max(attempt) from job") == 1 and migrated.one("select max(max_attempts) from job") == 1
+
+
+def test_a_second_stop_under_full_load(under_load, jobs, migrated, handler_log, tmp_path):
+    """What is cut short is queued again, with its attempt given back, and the other fleet runs it."""
+    (one, other), load, busy, finish = under_load
+    gate = tmp_path / "gate"
+    held = jobs.batch([{"type": "logged", "payload": {"until": str(gate)}, "max_attempts": 1, "priority": 9}] * 12)
+    until(lambda: set(held) <= set(runs_of.read(handler_log)[0]), what="all of them run; the other one has slots for eight")
+    cut = {id for id, in migrated.sql("select j.id::text from job j join worker w on w.id = j.worker where j.id = any(%s::uuid[]) and w.instance = %s",
+                                      held, one.sections["service"]["instance"])}
+    assert len(cut) >= 4
+    one.ask_to_stop()
+    until(lambda: len(one.events("stopping")) == 1, what="it was heard")
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(6) == 0
+    assert left_of(migrated, one) == [] and "killing it" not in one.log()
+    gate.touch()
+    load.__exit__()
+    finish()
+    jobs.wait(held, "succeeded")
+    for id in cut:
+        assert (jobs.row(id)["crash_count"], jobs.row(id)["max_attempts"]) == (0, 2)
+        assert "drain" in [detail.get("reason") for _, _, detail in jobs.events(id)]
+    assert migrated.one("select count(*) from job where attempt > max_attempts or crash_count > 0") == 0

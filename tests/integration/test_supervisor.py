@@ -292,7 +292,7 @@ def test_a_dead_guard_is_replaced(fleet):
 def test_hup_is_no_end(fleet):
     f = fleet(workers=1).start()
     f.signal(signal.SIGHUP)
-    wait_for("a word", lambda: f.logged("reload is not available yet"))
+    wait_for("a word", lambda: f.logged("nothing has changed"))
     assert f.stop() == 0
 
 

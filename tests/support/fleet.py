@@ -45,9 +45,22 @@ class Fleet:
             self.start()
 
     def write_config(self, sections, handlers):
+        self.sections, self.handlers = sections, list(handlers)
         lines = [f"{name} : {{ " + " ".join(f"{k} = {_libconfig(v)};" for k, v in keys.items()) + " };" for name, keys in sections.items()]
         lines.append("handlers = ( " + ", ".join(map(handler_text, handlers)) + " );")
         self.config.write_text("\n".join(lines) + "\n")
+
+    def change(self, handlers=None, **sections):
+        """Another configuration file: these handlers instead of the old ones, these keys beside the old ones."""
+        merged = {**self.sections, **{name: {**self.sections.get(name, {}), **keys} for name, keys in sections.items()}}
+        self.write_config(merged, self.handlers if handlers is None else handlers)
+        return self
+
+    def reload(self, code=0):
+        """heimdexctl reload: what it says."""
+        done = self.binaries.ctl("reload", env={"HEIMDEX_SUPERVISOR_CONTROL_SOCKET": self.socket}, check=False)
+        assert done.returncode == code, done
+        return done.stdout if code == 0 else done.stderr
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:

@@ -47,7 +47,8 @@ def children_of(pid):
 class Fleet:
     """A supervisor, its fake children, the manager it reports to, and its log."""
 
-    def __init__(self, workers=2, schedulers=1, watchdog_ms=0, dir=None, **config):
+    def __init__(self, workers=2, schedulers=1, watchdog_ms=0, dir=None, file=None, **config):
+        """file: the text of a configuration file, whose keys no variable overrides; configure() writes another."""
         self.dir = dir or tempfile.mkdtemp(prefix="hx")
         os.makedirs(f"{self.dir}/bin", exist_ok=True)
         for name in ("heimdex-worker", "heimdex-scheduler"):
@@ -62,6 +63,10 @@ class Fleet:
             "HEIMDEX_SUPERVISOR_SCHEDULERS": str(schedulers), "HEIMDEX_SUPERVISOR_CONTROL_SOCKET": self.socket,
             **{f"HEIMDEX_{key.upper()}": str(value) for key, value in config.items()},
         }
+        if file is not None:
+            del self.environment["HEIMDEX_SUPERVISOR_WORKERS"], self.environment["HEIMDEX_SUPERVISOR_SCHEDULERS"]
+            self.environment["HEIMDEX_CONFIG"] = f"{self.dir}/heimdex.conf"
+            self.configure(file)
         if watchdog_ms:
             self.environment["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
@@ -74,6 +79,17 @@ class Fleet:
             json.dump(plan, f)
         os.rename(f"{self.dir}/plan", f"{self.dir}/heimdex-{role}.json")
         return self
+
+    def configure(self, text):
+        with open(f"{self.dir}/fresh.conf", "w") as f:
+            f.write(text)
+        os.rename(f"{self.dir}/fresh.conf", f"{self.dir}/heimdex.conf")
+        return self
+
+    def reload(self):
+        """Asks for one over the control socket; its outcome."""
+        told = self.ask({"op": "reload"})
+        return wait_for("the outcome", lambda: (now := self.ask({"op": "reloaded", "reload": told["reload"]}))["done"] and now)
 
     def start(self, ready=True):
         self.notify.bind(self.environment["NOTIFY_SOCKET"])

@@ -183,6 +183,36 @@ static void carries_its_row_and_its_evidence(void **s) {
     assert_int_equal(child_running(&child), 0);
 }
 
+/* Its replies to words on descriptor 4 can't be a line of shell: whether it reads them is all that counts here. */
+static void retired_it_has_no_deadline(void **s) {
+    (void)s;
+    host.setup = 5;
+    scratch_program("heimdex-worker", "trap '' TERM; exec sleep 1000");
+    child_event(&child, CHILD_START);
+    assert_int_equal(child.setup, 5);
+    child_event(&child, CHILD_RETIRE);
+    assert_int_equal(child.state, CHILD_RETIRING);
+    assert_false(hx_timer_armed(child.deadline_timer));
+    child_event(&child, CHILD_DRAIN);
+    assert_true(hx_timer_armed(child.deadline_timer));
+    until_deaths(1);
+    assert_int_equal(child.state, CHILD_DOWN);
+    assert_false(child.retired || hx_timer_armed(child.restart_timer));
+}
+
+static void a_retired_scheduler_just_ends(void **s) {
+    (void)s;
+    child_reset(&child);
+    child_init(&child, &host, &roles[ROLE_SCHEDULER], 0);
+    scratch_program("heimdex-scheduler", "exec sleep 1000");
+    child_event(&child, CHILD_START);
+    child_event(&child, CHILD_RETIRE);
+    assert_true(hx_timer_armed(child.deadline_timer));
+    until_deaths(1);
+    assert_string_equal(dead->code, "SIGTERM");
+    assert_int_equal(child.state, CHILD_DOWN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(comes_again_and_again, open_child, close_child),
@@ -192,6 +222,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(is_killed_when_its_pulse_stands_still, open_child, close_child),
         cmocka_unit_test_setup_teardown(a_restart_has_no_pause, open_child, close_child),
         cmocka_unit_test_setup_teardown(carries_its_row_and_its_evidence, open_child, close_child),
+        cmocka_unit_test_setup_teardown(retired_it_has_no_deadline, open_child, close_child),
+        cmocka_unit_test_setup_teardown(a_retired_scheduler_just_ends, open_child, close_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

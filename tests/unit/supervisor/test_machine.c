@@ -19,7 +19,8 @@ static void every_cell_makes_sense(void **s) {
             assert_true(t.next < CHILD_STATES);
             /* nobody is signalled where there is nobody */
             if (!before)
-                assert_true(t.action != ACTION_TERM && t.action != ACTION_HURRY && t.action != ACTION_KILL);
+                assert_true(t.action != ACTION_RETIRE && t.action != ACTION_TERM && t.action != ACTION_HURRY &&
+                            t.action != ACTION_KILL);
             /* a process comes by a start only, and goes by its death only */
             assert_int_equal(t.action == ACTION_SPAWN, !before && after);
             assert_int_equal(before && !after, before && event == CHILD_DIED);
@@ -30,19 +31,21 @@ static void every_cell_makes_sense(void **s) {
                 assert_int_equal(t.action, ACTION_REST);
             /* a signal is sent once, but for the last resort */
             if (t.action == ACTION_TERM)
-                assert_true(state == CHILD_STARTING || state == CHILD_READY);
+                assert_true(state == CHILD_STARTING || state == CHILD_READY || state == CHILD_RETIRING);
             if (t.action == ACTION_HURRY)
                 assert_true(state == CHILD_RESTARTING || state == CHILD_ENDING);
         }
 }
 
-/* Wherever a child stands: after END, DRAIN or HURRY, and its death, there is no process, and none comes by itself. */
+/* Wherever a child stands: after END, RETIRE, DRAIN or HURRY, and its death, there is no process, and none comes by itself. */
 static void every_state_can_be_ended(void **s) {
     (void)s;
     for (int from = 0; from < CHILD_STATES; from++)
-        for (int kind = 0; kind < 4; kind++) {
+        for (int kind = 0; kind < 6; kind++) {
             enum child_state state = (enum child_state)from;
-            if (kind > 0)
+            if (kind >= 4)
+                machine_step(&state, CHILD_RETIRE);
+            if (kind > 0 && kind != 4)
                 machine_step(&state, kind == 3 ? CHILD_HURRY : CHILD_DRAIN);
             if (kind == 2)
                 machine_step(&state, CHILD_OVERDUE);
@@ -70,11 +73,26 @@ static void a_life(void **s) {
     assert_int_equal(state, CHILD_DOWN);
 }
 
+static void a_successor_comes(void **s) {
+    (void)s;
+    enum child_state state = CHILD_READY;
+    assert_int_equal(machine_step(&state, CHILD_RETIRE), ACTION_RETIRE);
+    assert_string_equal(machine_state_name(state), "retiring");
+    assert_int_equal(machine_step(&state, CHILD_RESTART), ACTION_NOTHING);
+    assert_int_equal(machine_step(&state, CHILD_DRAIN), ACTION_TERM);
+    assert_int_equal(machine_step(&state, CHILD_HURRY), ACTION_HURRY);
+    assert_int_equal(machine_step(&state, CHILD_DIED), ACTION_REST);
+    state = CHILD_PAUSED;
+    assert_int_equal(machine_step(&state, CHILD_RETIRE), ACTION_REST);
+    assert_int_equal(state, CHILD_DOWN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cell_makes_sense),
         cmocka_unit_test(every_state_can_be_ended),
         cmocka_unit_test(a_life),
+        cmocka_unit_test(a_successor_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,11 +54,24 @@ static void while_stopping(void **s) {
     is((struct status_view){ .stopping = true }, "stopping: workers have ended");
 }
 
+static void around_a_reload(void **s) {
+    (void)s;
+    is((struct status_view){ .ready = true, FULL, .running = 3, .workers_leaving = 1, .reloading = true },
+       "2 workers, 3 jobs running, 1 old worker finishes its jobs, reloading");
+    is((struct status_view){ .ready = true, FULL, .workers_leaving = 2 },
+       "2 workers, 0 jobs running, 2 old workers finish their jobs");
+    is((struct status_view){ .ready = true, FULL, .refused = "/etc/a.conf:2: worker.slotz: unknown key" },
+       "2 workers, 0 jobs running, reload refused: /etc/a.conf:2: worker.slotz: unknown key");
+    is((struct status_view){ .workers = 2, .waiting = "Kafka", .refused = "why" },
+       "starting: waiting for Kafka, reload refused: why");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(while_starting),
         cmocka_unit_test(while_running),
         cmocka_unit_test(while_stopping),
+        cmocka_unit_test(around_a_reload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -706,7 +706,7 @@ static struct hx_record records[STORED_MAX];
 static size_t record_count, record_next;
 static int64_t stored[STORED_MAX];
 static size_t stored_count;
-static bool consumer_paused, consumer_refused;
+static bool consumer_paused, consumer_left, consumer_refused;
 static struct hx_consumer_callbacks consumer_callbacks;
 static struct hx_consumer_options consumer_options;
 
@@ -744,6 +744,11 @@ void hx_consumer_store(struct hx_consumer *c, const char *topic, int32_t partiti
 void hx_consumer_pause(struct hx_consumer *c, bool paused) {
     (void)c;
     consumer_paused = paused;
+}
+
+void hx_consumer_leave(struct hx_consumer *c) {
+    (void)c;
+    consumer_left = true;
 }
 
 struct hx_consumer *hx_consumer_close(struct hx_consumer *c, int timeout_ms) {

@@ -23,7 +23,7 @@ static inline void reset_fakes(void) {
     memset(claim_held, 0, sizeof claim_held);
     claim_count = pending_count = record_count = record_next = stored_count = 0;
     permits = 2;
-    backend_alive = consumer_paused = consumer_refused = work_away = side_away = false;
+    backend_alive = consumer_paused = consumer_left = consumer_refused = work_away = side_away = false;
     on_submit = NULL;
     memset(settings, 0, sizeof settings);
     settings[HX_WORKER_BATCH] = 8;

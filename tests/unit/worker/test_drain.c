@@ -161,6 +161,27 @@ static void a_second_order_changes_nothing(void **state) {
     assert_ptr_equal(worker.drain_timer, timer);
 }
 
+static void one_that_was_retired_has_no_deadline_until_it_is_drained(void **state) {
+    (void)state;
+    settings[HX_SUPERVISOR_DRAIN_TIMEOUT] = 3600 * 1000;
+    announce(1, 1, MOCK);
+    jobs[1].payload = "{\"fail\":\"hang\"}";
+    commit(send());
+    worker_retire(&worker);
+    assert_true(worker.draining);
+    assert_null(worker.drain_timer);
+    worker_drain(&worker);
+    assert_true(hx_timer_armed(worker.drain_timer));
+    worker_drain_within(&worker, 1); /* as the configuration says by now */
+    worker_drain(&worker);           /* the signal may come behind it */
+    PUMP(worker.cut_short);
+    struct hx_timer *timer = worker.drain_timer;
+    worker_drain_within(&worker, 0); /* nothing is cut short twice */
+    assert_ptr_equal(worker.drain_timer, timer);
+    hx_loop_once(worker.loop, 0);
+    assert_false(worker.leaving);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(signs_off_when_everything_is_written, begin, end),
@@ -173,6 +194,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_silent_database_is_not_waited_for_in_the_end, begin, end),
         cmocka_unit_test_setup_teardown(what_is_asked_while_jobs_run_is_heard, begin, end),
         cmocka_unit_test_setup_teardown(a_second_order_changes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_was_retired_has_no_deadline_until_it_is_drained, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

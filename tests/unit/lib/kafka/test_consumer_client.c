@@ -47,6 +47,26 @@ static void a_fenced_member_goes_on_as_a_dynamic_one(void **state) {
     assert_string_equal(f->got, "a");
 }
 
+static void one_that_leaves_gives_its_partitions_up_at_once(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(new_consumer(f, "slot-1", quick, HX_ARRAY_LEN(quick), &f->c, NULL), 0);
+    produce(f, "low", "ab");
+    until(&f->mock, took(f, 2));
+    produce(f, "low", "c"); /* fetched ahead, or not: nobody takes it */
+    hx_consumer_leave(f->c);
+    hx_consumer_leave(f->c);
+    f->ready = 0;
+    until(&f->mock, f->revoked >= 2 * PARTITIONS && !hx_consumer_assigned(f->c));
+    struct hx_consumer *old = HX_TAKE(f->c);
+    open_consumer(f);
+    memset(f->got, 0, sizeof(f->got));
+    until(&f->mock, took(f, 1)); /* long before a session timeout, and what was stored isn't told again */
+    assert_string_equal(f->got, "c");
+    assert_false(hx_consumer_assigned(old));
+    assert_int_equal(f->fatal, 0);
+    hx_consumer_close(old, DEADLINE_MS);
+}
+
 static void an_absent_broker_is_reported_once_and_comes_back(void **state) {
     struct fixture *f = *state;
     open_consumer(f);
@@ -109,6 +129,7 @@ int main(void) {
         TEST(a_second_member_takes_its_share),
         cmocka_unit_test_setup_teardown(membership_survives_idleness, setup_by_the_clock, teardown),
         TEST(a_fenced_member_goes_on_as_a_dynamic_one),
+        TEST(one_that_leaves_gives_its_partitions_up_at_once),
         TEST(an_absent_broker_is_reported_once_and_comes_back),
         TEST(it_waits_for_a_broker_that_is_not_there_yet),
         TEST(the_end_comes_in_time_with_a_dead_broker),

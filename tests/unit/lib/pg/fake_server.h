@@ -21,6 +21,7 @@ struct fake {
     atomic_bool stop;
     atomic_bool relay;
     atomic_bool frozen_to_client, frozen_to_server; /* bytes stay where they are */
+    atomic_bool mute;                               /* no answer any more */
     atomic_bool cut;                                /* closes all connections once */
     atomic_long to_server;                          /* bytes forwarded */
     pthread_t thread;
@@ -68,7 +69,7 @@ static inline void fake_serve_pair(struct fake *f, struct pollfd *client, struct
     bool alive = true;
     if (client->revents && f->relay && !f->frozen_to_server)
         alive = fake_move(client->fd, server->fd, &f->to_server);
-    else if (client->revents && f->answer) {
+    else if (client->revents && f->answer && !f->mute) {
         char packet[1024];
         alive = recv(client->fd, packet, sizeof packet, 0) > 0 &&
                 send(client->fd, f->answer, f->answer_len, MSG_NOSIGNAL) > 0;
@@ -89,7 +90,7 @@ static inline void *fake_run(void *user) {
     int n = 1;
     while (!f->stop) {
         for (int i = 1; i < n; i += 2) {
-            fds[i].events = f->relay ? (f->frozen_to_server ? 0 : POLLIN) : f->answer ? POLLIN : 0;
+            fds[i].events = f->relay ? (f->frozen_to_server ? 0 : POLLIN) : f->answer && !f->mute ? POLLIN : 0;
             fds[i + 1].events = f->frozen_to_client ? 0 : POLLIN;
         }
         poll(fds, (nfds_t)n, 5);

@@ -81,24 +81,46 @@ static void an_unusable_keyword_is_said(void **state) {
     live_close(&l);
 }
 
-static void a_wrong_password_is_known_in_any_language(void **state) {
-    (void)state;
+/* Every connection is refused with this, until the fake is mute. */
+static void start_refusing(struct fake *f) {
     static const char answer[] =
         "E\0\0\0\x68SSCHWERWIEGEND\0VFATAL\0C28P01\0MPasswort-Authentifizierung f\xc3\xbcr Benutzer fehlgeschlagen\0"
         "Fauth.c\0L1\0R1\0\0";
-    struct fake f = { .answer = answer };
-    char fixed[sizeof answer];
+    static char fixed[sizeof answer];
     memcpy(fixed, answer, sizeof answer);
-    f.answer_len = sizeof answer - 1;
-    fixed[4] = (char)(f.answer_len - 1);
-    f.answer = fixed;
-    fake_start(&f);
+    *f = (struct fake){ .answer = fixed, .answer_len = sizeof answer - 1 };
+    fixed[4] = (char)(f->answer_len - 1);
+    fake_start(f);
+}
+
+static void a_wrong_password_is_known_in_any_language(void **state) {
+    (void)state;
+    struct fake f;
+    start_refusing(&f);
     struct live l;
     open_at(&l, "127.0.0.1", f.port, 5000, true);
     struct outcome o;
     assert_int_equal(live_run(&l, &one, &o), HX_PG_DENIED);
     assert_string_equal(o.error.sqlstate, "28P01");
     assert_string_equal(o.error.message, "Passwort-Authentifizierung f\xc3\xbcr Benutzer fehlgeschlagen");
+    live_close(&l);
+    fake_stop(&f);
+}
+
+/* Whatever the attempt that is under way will come to. */
+static void what_is_known_is_said_while_it_is_tried_again(void **state) {
+    (void)state;
+    struct fake f;
+    start_refusing(&f);
+    struct live l;
+    open_at(&l, "127.0.0.1", f.port, 5000, false);
+    struct outcome o;
+    live_submit(&l, &one, 1500, &o);
+    LIVE_UNTIL(&l, l.downs == 1);
+    f.mute = true;
+    LIVE_UNTIL(&l, o.ends);
+    assert_string_equal(o.error.sqlstate, "28P01");
+    assert_int_equal(l.downs, 1);
     live_close(&l);
     fake_stop(&f);
 }
@@ -214,6 +236,7 @@ int main(void) {
         cmocka_unit_test(a_refused_connection_is_tried_until_the_deadline),
         cmocka_unit_test(an_unusable_keyword_is_said),
         cmocka_unit_test(a_wrong_password_is_known_in_any_language),
+        cmocka_unit_test(what_is_known_is_said_while_it_is_tried_again),
         cmocka_unit_test(an_unknown_database_may_come),
         cmocka_unit_test(a_listener_that_never_answers_meets_the_deadline),
         cmocka_unit_test(a_frozen_first_host_is_passed_over),

@@ -82,6 +82,11 @@ void report_start(const struct supervisor *s) {
     hx_config_log_starting(s->setup->config, NULL, sentence);
     if (geteuid() == 0)
         hx_warning(NULL, "running as root: handlers will, too; a user of its own is safer");
+    size_t n;
+    const struct hx_handler_config *handlers = hx_config_handlers(s->setup->config, &n);
+    for (size_t i = 0; i < n; i++)
+        if (hx_handler_unserved(&handlers[i]))
+            hx_warning(NULL, "handler %s: %s", handlers[i].type, hx_handler_unserved(&handlers[i]));
 }
 
 void report_heartbeat(const struct supervisor *s) {

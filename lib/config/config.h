@@ -70,6 +70,9 @@ struct hx_handler_config {
     double cpu_max; /* cores; -1 unset */
 };
 
+/* What this version doesn't do of what a handler's entry asks for, in words; NULL: nothing. */
+const char *hx_handler_unserved(const struct hx_handler_config *handler);
+
 /* One line for people: "/etc/heimdex/heimdex.conf:12: worker.slotz: unknown key, did you mean worker.slots?" */
 struct hx_config_error {
     char message[512];

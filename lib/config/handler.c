@@ -44,7 +44,8 @@ static const struct {
     [QUEUE] = { "queue", TEXT, 1, 100, "1-100 letters, digits, '.', '_' and '-'",
                 "Chooses the topic its jobs travel in; \"default\" unless set." },
     [EXEC] = { "exec", WORDS, 0, 0, "a list of strings, the first an absolute path", "The program and its arguments." },
-    [URL] = { "url", TEXT, 0, 0, "a URL: http://HOST or https://HOST", "Where the job is posted; instead of `exec`." },
+    [URL] = { "url", TEXT, 0, 0, "a URL: http://HOST or https://HOST",
+              "Where the job is posted; instead of `exec`. Not served yet: it is warned of." },
     [SECRET_FILE] = { "secret_file", TEXT, 0, 0, "an absolute path", "With `url`: the key that signs requests." },
     [TIMEOUT] = { "timeout", DURATION, 1, INT64_C(31536000000), "a duration such as \"30s\", 1ms to 365d",
                   "How long one run may take." },
@@ -57,8 +58,10 @@ static const struct {
                       "Jobs of the type at once, over the whole fleet." },
     [MEMORY_MAX] = { "memory_max", SIZE, 1 << 20, INT64_C(1) << 50, "a size such as \"512M\", 1M to 1024T",
                      "With `exec`: memory of a run." },
-    [CPU_MAX] = { "cpu_max", CORES, 0, 4096, "cores, such as 0.5, 0.01-4096", "With `exec`: cores of a run." },
-    [TASKS_MAX] = { "tasks_max", INTEGER, 1, 1000000, "1-1000000", "With `exec`: processes and threads of a run." },
+    [CPU_MAX] = { "cpu_max", CORES, 0, 4096, "cores, such as 0.5, 0.01-4096",
+                  "With `exec`: cores of a run. Not limited yet: it is warned of." },
+    [TASKS_MAX] = { "tasks_max", INTEGER, 1, 1000000, "1-1000000",
+                    "With `exec`: processes and threads of a run. Not limited yet: it is warned of." },
 };
 _Static_assert(HX_ARRAY_LEN(members) == MEMBERS, "each member has a row");
 
@@ -307,12 +310,22 @@ static const char *program_trouble(const char *path) {
     return st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH) ? NULL : "is not executable";
 }
 
+const char *hx_handler_unserved(const struct hx_handler_config *handler) {
+    if (handler->url)
+        return "url: this version serves no jobs by HTTP; they stay queued";
+    if (handler->cpu_max >= 0)
+        return "cpu_max: this version doesn't limit it";
+    return handler->tasks_max >= 0 ? "tasks_max: this version doesn't limit them" : NULL;
+}
+
 void hx_handler_check_programs(struct hx_config *c) {
     for (size_t i = 0; i < c->handler_count; i++) {
         const struct hx_handler_config *h = &c->handlers[i];
         const char *trouble = h->exec ? program_trouble(h->exec[0]) : NULL;
         if (trouble)
             hx_config_warn(c, "%s: handler %s: exec: %s: %s", c->handler_where[i], h->type, h->exec[0], trouble);
+        if (hx_handler_unserved(h))
+            hx_config_warn(c, "%s: handler %s: %s", c->handler_where[i], h->type, hx_handler_unserved(h));
     }
 }
 

@@ -72,3 +72,13 @@ def test_users_are_not_echoed(binaries, program):
     done = binaries.run(program, "--check-config", env={"KAFKA_BROKERS": "me:hidden-word@broker"}, check=False)
     assert done.returncode == 78 and "Invalid Kafka brokers: ***@broker (" in done.stderr
     assert "hidden-word" not in done.stderr and "me" not in done.stderr.split("brokers: ")[1].split("(")[0]
+
+
+def test_what_is_not_served_yet_is_said(binaries, config):
+    path = config("""handlers = (
+ { type = "hook"; url = "http://127.0.0.1:9/"; },
+ { type = "few"; exec = ["/bin/true"]; tasks_max = 3; });""")
+    done = binaries.run("heimdex-supervisor", "--config", path, "--check-config")
+    assert done.stderr.splitlines() == [
+        f"heimdex-supervisor: warning: {path}:2: handler hook: url: this version serves no jobs by HTTP; they stay queued",
+        f"heimdex-supervisor: warning: {path}:3: handler few: tasks_max: this version doesn't limit them"]

@@ -220,11 +220,12 @@ static void check_looks_for_programs(void **s) {
     const char *file = in_scratch("main.conf");
     _cleanup_free_ char *check = hx_printf("--config %s --check-config", file);
     _cleanup_free_ char *plain = hx_printf("--config %s", file);
-    _cleanup_free_ char *warnings =
-        hx_printf("heimdex-test: warning: %s:2: handler b: exec: /nonexistent/program: No such file or directory\n"
-                  "heimdex-test: warning: %s:3: handler c: exec: %s: is not executable\n"
-                  "heimdex-test: warning: %s:3: handler d: exec: /tmp: is no file\n",
-                  file, file, in_scratch("plain"), file);
+    _cleanup_free_ char *warnings = hx_printf(
+        "heimdex-test: warning: %s:2: handler b: exec: /nonexistent/program: No such file or directory\n"
+        "heimdex-test: warning: %s:3: handler c: exec: %s: is not executable\n"
+        "heimdex-test: warning: %s:3: handler d: exec: /tmp: is no file\n"
+        "heimdex-test: warning: %s:4: handler e: url: this version serves no jobs by HTTP; they stay queued\n",
+        file, file, in_scratch("plain"), file, file);
     struct run *run = start(check);
     assert_int_equal(run->result, HX_EXIT_OK);
     assert_string_equal(run->err, warnings);

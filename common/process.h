@@ -34,6 +34,9 @@ bool hx_group_alive(pid_t pgid);
 /* Pids of our direct children (/proc/self/task/.../children), at most max of them. Returns how many, or -errno. */
 int hx_children(pid_t *ret_pids, size_t max);
 
+/* Threads of root and of all processes that descend from it; counting ends beyond max. 0: root is gone, or the kernel doesn't tell
+ * (CONFIG_PROC_CHILDREN). */
+size_t hx_tasks(pid_t root, size_t max);
 /* The child of ours that pid is or descends from; 0: none, or pid is gone. */
 pid_t hx_child_above(pid_t pid);
 

@@ -1,6 +1,7 @@
-/* Who our direct children are. */
+/* Who descends from whom. */
 #include "common/cleanup.h"
 #include "common/process.h"
+#include "common/text.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -64,6 +65,42 @@ static int from_all_processes(pid_t *ret_pids, size_t max) {
 int hx_children(pid_t *ret_pids, size_t max) {
     int r = from_threads(ret_pids, max);
     return r == -ENOSYS ? from_all_processes(ret_pids, max) : r;
+}
+
+struct pids {
+    pid_t *v;
+    size_t n, room;
+};
+
+static void push(struct pids *p, pid_t pid) {
+    if (p->n == p->room) {
+        p->room = p->room ? p->room * 2 : 64;
+        p->v = hx_realloc(p->v, p->room * sizeof *p->v);
+    }
+    p->v[p->n++] = pid;
+}
+
+/* Without recursion: how deep it goes is the choice of strangers. */
+size_t hx_tasks(pid_t root, size_t max) {
+    struct pids left = { 0 };
+    size_t n = 0;
+    push(&left, root);
+    while (left.n && n <= max) {
+        char path[32];
+        int child;
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)left.v[--left.n]);
+        HX_CLEANUP(hx_closedir_p) DIR *tasks = opendir(path);
+        for (const struct dirent *entry; tasks && n <= max && (entry = readdir(tasks));) {
+            if (!isdigit((unsigned char)entry->d_name[0]))
+                continue;
+            n++;
+            _cleanup_fclose_ FILE *list = open_in(path, entry->d_name, "children");
+            while (list && left.n <= max && fscanf(list, "%d", &child) == 1)
+                push(&left, (pid_t)child);
+        }
+    }
+    free(left.v);
+    return n;
 }
 
 pid_t hx_child_above(pid_t pid) {

@@ -6,6 +6,7 @@
 #include "worker/message.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/tasks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -159,6 +160,10 @@ static void judge(struct run *run, int status, const struct rusage *usage) {
                                                 .message = "ran longer than its timeout",
                                                 .retry_after_ms = -1,
                                                 .members = members });
+    else if (run->stop == STOP_TASKS)
+        outcome_failure(run,
+                        &(struct failure){
+                            .code = "tasks_max", .message = run->stop_why, .retry_after_ms = -1, .members = members });
     else if (x->wrong[0])
         outcome_failure(run, &(struct failure){
                                  .code = "bad_message", .message = x->wrong, .retry = RETRY_NO, .members = members });
@@ -269,6 +274,7 @@ void exec_start(struct run *run, const struct hx_job *job) {
     struct hx_log_ctx ctx = *run_ctx(run);
     ctx.event = "job.started";
     hx_info(&ctx, "started %s as pid %d", run->handler->exec[0], (int)x->pid);
+    tasks_watch(run);
 }
 
 /* The program itself may have gone over to another group. */
@@ -281,8 +287,7 @@ static void send_signal(const struct exec *x, int signo) {
 }
 
 static void out_of_grace(void *user) {
-    struct run *run = user;
-    send_signal(run->exec, SIGKILL);
+    exec_kill(user);
 }
 
 void exec_stop(struct run *run) {
@@ -295,6 +300,10 @@ void exec_stop(struct run *run) {
     int64_t grace = hx_config_int(w->config, HX_JOBS_KILL_GRACE);
     /* In a drain the whole fleet has to be gone when drain_timeout and kill_grace have passed: what comes after the KILL takes time, too. */
     hx_timer_set(run->timer, run->stop == STOP_DRAIN ? grace - HX_MIN(grace / 4, (int64_t)300) : grace);
+}
+
+void exec_kill(struct run *run) {
+    send_signal(run->exec, SIGKILL);
 }
 
 struct exec *exec_free(struct exec *x) {

@@ -11,7 +11,7 @@ struct claim {
     bool closing;  /* a transaction in flight deletes the row */
 };
 
-enum stop { STOP_NONE, STOP_TIMEOUT, STOP_CANCEL, STOP_DRAIN };
+enum stop { STOP_NONE, STOP_TIMEOUT, STOP_TASKS, STOP_CANCEL, STOP_DRAIN };
 
 struct exec; /* exec.h */
 struct held; /* alone.h */

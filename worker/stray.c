@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A handler's daemonised grandchildren come to us, because the worker is a subreaper. They carry their job's id in the environment
  * they were started with: what names a job that isn't running here any more is ended. Of one that cleaned its environment it is known
@@ -44,6 +45,12 @@ static bool job_of(pid_t pid, struct hx_uuid *ret) {
         if (hx_startswith(v, name))
             return hx_uuid_parse(v + sizeof name - 1, ret) == 0;
     return false;
+}
+
+bool exec_left_by(pid_t child, const struct run *run) {
+    struct hx_uuid job;
+    return child != run->evidence->pgid &&
+           (getpgid(child) == run->evidence->pgid || (job_of(child, &job) && hx_uuid_eq(&job, &run->id)));
 }
 
 static bool runs_here(struct worker *w, const struct hx_uuid *id) {

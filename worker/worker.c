@@ -198,6 +198,7 @@ static void end(struct worker *w) {
     hx_timer_free(w->heartbeat);
     hx_timer_free(w->drain_timer);
     hx_timer_free(w->pulse);
+    hx_timer_free(w->tasks_timer);
     hx_timer_free(w->work_pause);
     free(w->spent);
     free(w->strays);

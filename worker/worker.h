@@ -84,7 +84,7 @@ struct worker {
     size_t outcome_limit; /* how many outcomes the next transaction may carry: halved to find a bad value */
     size_t tell_singly;   /* so many progress events go alone, because there may be a bad value among them */
 
-    struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse;
+    struct hx_timer *take_timer, *renew_timer, *signal_timer, *heartbeat, *drain_timer, *pulse, *tasks_timer;
     bool take_busy, renew_busy, signal_busy;
     struct taking take[2]; /* [builtin] */
     /* CLOCK_BOOTTIME when the last renewal that committed was sent (its answer may have waited for us, while others saw the counter

@@ -218,6 +218,28 @@ time.sleep(1000)"""
 
 @pytest.mark.quick
 @pytest.mark.asan
+def test_more_tasks_than_it_may_have(fleet, jobs, tmp_path):
+    """Processes in its group, daemons, threads: each run over tasks_max is killed as a whole, and says why. None of them is bounded otherwise."""
+    pids = tmp_path / "pids"
+    threads = "import threading\nfor _ in range(40): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\ntime.sleep(1000)"
+    bombs = ["for _ in range(40): os.fork() or (note(), time.sleep(1000))\ntime.sleep(1000)",
+             "for _ in range(40): daemon(lambda: time.sleep(1000))\ntime.sleep(1000)", "note()\n" + threads]
+    one = fleet(workers=1, handlers=[python("bomb", tasks_max=20, max_attempts=1), HONEST])
+    workers = one.worker_pids()
+    scripts = [*bombs, "for _ in range(15): os.fork() or (time.sleep(0.5), os._exit(0))\nprint('{\"result\":1}')"]
+    *ids, modest = jobs.batch([{"type": "bomb", "payload": {"do": DAEMON.format(pids=str(pids)) + script}} for script in scripts])
+    check_honest(jobs, others := honest(jobs))
+    jobs.wait([*ids, modest])
+    assert (jobs.status(modest), jobs.result(modest)) == ("succeeded", 1)
+    assert {(row["status"], row["last_error_code"], row["last_error_message"]) for row in map(jobs.row, ids)} == {
+        ("dead_letter", "tasks_max", "more than 20 processes and threads")}
+    until(lambda: not any(alive(pid) for pid in pids_in(pids)), 10, "nothing of them is left")
+    assert one.worker_pids() == workers
+    fleet.check.update(acks=[*ids, modest, *others], finished=True)
+
+
+@pytest.mark.quick
+@pytest.mark.asan
 def test_out_of_memory(fleet, jobs):
     """memory_max ends it, not the machine and not its neighbours."""
     one = fleet(workers=1, handlers=[python("greedy", memory_max="128M", max_attempts=1), HONEST])

@@ -82,6 +82,38 @@ static void knows_whose_somebody_is(void **s) {
     close(out[1]);
 }
 
+static void counts_tasks_of_a_tree(void **s) {
+    (void)s;
+    int out[2];
+    assert_int_equal(pipe(out), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        setpgid(0, 0);
+        for (int i = 0; i < 5; i++)
+            if (fork() == 0) {
+                if (fork() > 0 && write(out[1], "x", 1) == 1)
+                    for (;;)
+                        pause();
+                for (;;)
+                    pause();
+            }
+        for (;;)
+            pause();
+    }
+    for (char x[5], got = 0; got < 5;)
+        got = (char)(got + read(out[0], x, 1));
+    assert_int_equal(hx_tasks(child, 100), 11);
+    assert_int_equal(hx_tasks(child, 11), 11);
+    assert_int_equal(hx_tasks(child, 10), 11);
+    assert_int_equal(hx_tasks(child, 3), 4);
+    assert_int_equal(hx_tasks(getpid(), 100), 12);
+    kill(-child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(hx_tasks(child, 10), 0);
+    close(out[0]);
+    close(out[1]);
+}
+
 struct other {
     sem_t forked, done;
     pid_t pid;
@@ -116,6 +148,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_them),
         cmocka_unit_test(knows_whose_somebody_is),
+        cmocka_unit_test(counts_tasks_of_a_tree),
         cmocka_unit_test(other_threads_children_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

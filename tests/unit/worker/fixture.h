@@ -78,7 +78,8 @@ static inline int end(void **state) {
     backlog_free(w->backlog);
     hx_progress_free(w->progress);
     handlers_free(w->handlers);
-    struct hx_timer *timers[] = { w->take_timer, w->renew_timer, w->signal_timer, w->drain_timer, w->work_pause };
+    struct hx_timer *timers[] = { w->take_timer,  w->renew_timer, w->signal_timer,
+                                  w->drain_timer, w->work_pause,  w->tasks_timer };
     for (size_t i = 0; i < HX_ARRAY_LEN(timers); i++)
         hx_timer_free(timers[i]);
     free(w->spent);

@@ -183,6 +183,17 @@ def test_a_child_that_dies_meanwhile_has_the_new_configuration(fleet):
     assert f.stop() == 0
 
 
+def test_workers_are_told_of_a_shorter_lease_before_anybody_expects_it(fleet):
+    f = full(fleet(file=TWO).start())
+    f.configure(TWO + 'worker = { lease = "10s"; };\n')
+    assert f.reload()["code"] == 0
+    f.configure(TWO + 'worker = { lease = "20s"; };\n')
+    assert f.reload()["code"] == 0
+    said = [m["message"] for m in f.fakes("message", "heimdex-worker")]
+    assert said[:2] == [{"op": "lease", "ms": 10000}] * 2 and said.count({"op": "retire"}) == 4 and len(said) == 6
+    assert f.stop() == 0
+
+
 def test_another_order_meanwhile_counts(fleet):
     f = full(fleet(file=TWO).start())
     f.plan("scheduler", ready=False).configure(TWO + "worker = { slots = 3; };\n").signal(signal.SIGHUP)

@@ -238,6 +238,22 @@ def test_a_reload_while_stopping(fleet):
     assert "RELOADING=1" not in f.assignments()
 
 
+def test_nothing_survives_a_supervisor_killed_meanwhile(fleet):
+    f = full(fleet(file=TWO).plan("worker", term="slow", handler=True).start())
+    f.plan("scheduler", ready=False).configure(TWO + "worker = { slots = 3; };\n")
+    f.signal(signal.SIGHUP)
+    wait_for("a trial", lambda: len(f.fakes("handler")) == 3)
+    f.plan("scheduler")
+    os.kill(f.schedulers()[-1], signal.SIGKILL)
+    wait_for("the outcome", lambda: f.logged("reloaded: worker.slots"))
+    wait_for("the last handler", lambda: len(f.fakes("handler")) == 4)
+    left = [h["handler"] for h in f.fakes("handler")] + f.workers() + f.schedulers() + [f.guard()]
+    assert len(f.workers()) == 4
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    wait_for("everything to end", lambda: not any(runs(pid) for pid in left))
+
+
 def test_before_it_was_ever_ready(fleet):
     """What keeps the fleet from working may be what the new file mends; nothing is told to the manager that isn't so."""
     f = fleet(file=TWO).plan("worker", ready=False).start(ready=False)

@@ -188,7 +188,7 @@ static void set_deadline(struct child *child, int64_t after_ms) {
     hx_timer_set(child->deadline_timer, after_ms);
 }
 
-static void say(struct child *child, json_t *message) {
+void child_say(struct child *child, json_t *message) {
     if (child->channel)
         hx_channel_send(child->channel, message, -1);
     else
@@ -199,7 +199,7 @@ static void say(struct child *child, json_t *message) {
 static void act_retire(struct child *child) {
     child->retired = true;
     if (child->role->runs_jobs) {
-        say(child, json_pack("{s:s}", "op", "retire"));
+        child_say(child, json_pack("{s:s}", "op", "retire"));
         return;
     }
     if (child->pid > 0)
@@ -210,8 +210,8 @@ static void act_retire(struct child *child) {
 /* One that was retired may know an older drain_timeout than ours. */
 static void act_term(struct child *child) {
     if (child->retired && child->role->runs_jobs)
-        say(child, json_pack("{s:s,s:I}", "op", "drain", "within_ms",
-                             (json_int_t)(child->host->drain_ms - child->host->hurry_ms)));
+        child_say(child, json_pack("{s:s,s:I}", "op", "drain", "within_ms",
+                                   (json_int_t)(child->host->drain_ms - child->host->hurry_ms)));
     if (child->pid > 0)
         kill(child->pid, SIGTERM);
     set_deadline(child, child->role->end_ms > 0 ? child->role->end_ms : child->host->drain_ms);
@@ -219,7 +219,7 @@ static void act_term(struct child *child) {
 
 /* By the channel: a second SIGTERM might be anybody's, sent to the whole control group. */
 static void act_hurry(struct child *child) {
-    say(child, json_pack("{s:s}", "op", "hurry"));
+    child_say(child, json_pack("{s:s}", "op", "hurry"));
     if (hx_mono_ms() + child->host->hurry_ms < child->deadline_ms)
         set_deadline(child, child->host->hurry_ms);
 }

@@ -71,6 +71,8 @@ void child_event(struct child *child, enum child_event event);
 void child_check_pulse(struct child *child, int64_t now);
 /* As if the pulse had just moved: after we stood still ourselves. */
 void child_forgive(struct child *child, int64_t now);
+/* Says a word to it over its channel, if it has one. Takes message over. */
+void child_say(struct child *child, json_t *message);
 /* It can do its work at this moment. */
 bool child_works(const struct child *child);
 /* Jobs running in it. */

@@ -146,8 +146,18 @@ static void look(struct supervisor *s) {
     }
 }
 
+/* A scheduler with a shorter lease would take workers that keep to the old one for dead. One that renews its lease more often than it has
+ * to harms nobody, if nothing comes of this. */
+static void shorten_leases(struct supervisor *s) {
+    int64_t lease_ms = hx_config_int(s->reload.fresh->config, HX_WORKER_LEASE);
+    for (size_t i = 0; i < s->fleet.count && lease_ms < hx_config_int(s->setup->config, HX_WORKER_LEASE); i++)
+        if (s->fleet.children[i]->role->runs_jobs)
+            child_say(s->fleet.children[i], json_pack("{s:s,s:I}", "op", "lease", "ms", (json_int_t)lease_ms));
+}
+
 static void try_out(struct supervisor *s) {
     struct reload *r = &s->reload;
+    shorten_leases(s);
     r->phase = RELOAD_TRY;
     hx_timer_set(r->patience, PATIENCE_TRY_MS);
     for (size_t i = 0; i < ROLES; i++)

@@ -110,7 +110,8 @@ void worker_register(struct worker *w) {
 /* --- the lease --- */
 
 static int64_t lease_ms(const struct worker *w) {
-    return hx_config_int(w->config, HX_WORKER_LEASE);
+    int64_t configured = hx_config_int(w->config, HX_WORKER_LEASE);
+    return w->lease_ms ? HX_MIN(configured, w->lease_ms) : configured;
 }
 
 bool worker_lease_held(const struct worker *w) {
@@ -146,6 +147,8 @@ static void renewed(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *
     w->renew_busy = false;
     if (w->leaving)
         return;
+    if (!error)
+        w->lease_ms = w->lease_told_ms;
     hx_timer_set(w->renew_timer, error ? HX_MIN(lease_ms(w) / RENEWALS, (int64_t)RETRY_MS) : lease_ms(w) / RENEWALS);
     if (error) { /* the connection says so itself */
         if (!w->lapsed && !worker_lease_held(w))
@@ -173,6 +176,15 @@ static void renew(void *user) {
     struct hx_pg_tx *tx = hx_pg_tx_new("renew");
     hx_ledger_renew(tx, w->id, (int32_t)(w->builtin_running + w->slots_running));
     hx_pg_submit(w->side, tx, lease_ms(w) / RENEWALS, renewed, w);
+}
+
+/* It counts from the next renewal on: by that measure the last one may have been too long ago, which nobody minded then. */
+void worker_lease_shorten(struct worker *w, int64_t lease_ms) {
+    w->lease_told_ms = w->lease_told_ms ? HX_MIN(w->lease_told_ms, lease_ms) : lease_ms;
+    if (w->registered)
+        hx_timer_set(w->renew_timer, 0);
+    else
+        w->lease_ms = w->lease_told_ms;
 }
 
 /* --- cancellations --- */

@@ -60,7 +60,7 @@ static int take_option(size_t index, const char *value, void *user) {
 static void heard(struct hx_channel *channel, const json_t *message, int fd, void *user) {
     struct worker *w = user;
     const char *op = NULL;
-    json_int_t within_ms;
+    json_int_t ms;
     (void)channel;
     hx_close_p(&fd);
     if (!message) {
@@ -68,8 +68,10 @@ static void heard(struct hx_channel *channel, const json_t *message, int fd, voi
         worker_leave(w, HX_EXIT_TRY_AGAIN);
     } else if (hx_json_get_string(message, "op", &op) > 0 && hx_streq(op, "retire")) {
         worker_retire(w);
-    } else if (hx_streq(op, "drain") && hx_json_get_int(message, "within_ms", &within_ms) > 0) {
-        worker_drain_within(w, within_ms);
+    } else if (hx_streq(op, "drain") && hx_json_get_int(message, "within_ms", &ms) > 0) {
+        worker_drain_within(w, ms);
+    } else if (hx_streq(op, "lease") && hx_json_get_int(message, "ms", &ms) > 0) {
+        worker_lease_shorten(w, ms);
     } else if (hx_streq(op, "hurry")) {
         worker_hurry(w);
     }

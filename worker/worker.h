@@ -90,6 +90,7 @@ struct worker {
     /* CLOCK_BOOTTIME when the last renewal that committed was sent (its answer may have waited for us, while others saw the counter
      * stand still), and when the one in flight was. */
     int64_t renewed_boot_ms, renewing_boot_ms;
+    int64_t lease_told_ms, lease_ms; /* a shorter one than configured, and that it is kept to; 0: none */
     unsigned renewals;
     bool lapsed;      /* said that the lease has run out */
     int64_t heard_ms; /* hx_mono_ms when PostgreSQL last answered */
@@ -119,6 +120,8 @@ void worker_park(struct worker *w);
 /* lease.c */
 void worker_register(struct worker *w);
 void worker_lease_start(struct worker *w);
+/* Others will expect signs of life as often as this lease needs. Never makes it longer. */
+void worker_lease_shorten(struct worker *w, int64_t lease_ms);
 /* False: for a whole lease nobody may have heard of us. Others may have our jobs by now, so nothing new is started. */
 bool worker_lease_held(const struct worker *w);
 /* drain.c */

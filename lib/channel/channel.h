@@ -11,6 +11,7 @@
  * supervisor -> child
  *   {"op":"retire"}                                 (worker) claim nothing more, finish what runs, however long, then end
  *   {"op":"drain","within_ms":30000}                (worker) the same, but end what still runs after this long
+ *   {"op":"lease","ms":5000}                        (worker) show that you live as often as this lease needs
  *   {"op":"hurry"}                                  (worker) end what runs
  *   {"op":"death","death":7,"worker":12,"slot":0,"pid":4711,"code":"SIGSEGV","message":"…","detail":{…}} + evidence memfd
  *                                                   (scheduler) reap it; repeated to the next scheduler until answered

@@ -154,6 +154,24 @@ def test_a_stop_ends_what_old_workers_still_run(fleet, jobs, migrated, tmp_path)
     jobs.wait(id, "succeeded")
 
 
+def test_a_shorter_lease_does_not_kill_who_knew_a_longer_one(fleet, jobs, migrated, tmp_path):
+    """The new scheduler expects more signs of life than the old worker had promised."""
+    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    one = fleet(workers=1, handlers=[sh("patient", PATIENT.format(pids=pids, gate=gate))], worker={"lease": "1m"})
+    id = jobs.submit("patient", max_attempts=1)
+    until(lambda: len(pids_in(pids)) == 1, what="it runs")
+    jobs.wait(id, "running")
+    assert one.change(worker={"lease": "2s"}).reload() == "reloaded: worker.lease\n"
+    old, new = migrated.sql("select id from worker order by id")
+    beats = "select lease from worker where id = %s"
+    then = migrated.one(beats, old)
+    until(lambda: migrated.one(beats, new) > 9 and migrated.one(beats, old) > then + 9, what="three leases of both")
+    assert migrated.sql("select dead from worker") == [(False,), (False,)]
+    gate.touch()
+    jobs.wait(id, "succeeded")
+    assert jobs.row(id)["attempt"] == 1
+
+
 def test_an_old_worker_is_killed(fleet, jobs, tmp_path):
     """Its job goes to the new one, with the evidence, and its death is told once."""
     pids, gate = tmp_path / "pids", tmp_path / "gate"

@@ -183,6 +183,17 @@ def test_a_child_that_dies_meanwhile_has_the_new_configuration(fleet):
     assert f.stop() == 0
 
 
+def test_workers_are_told_of_a_shorter_lease_before_anybody_expects_it(fleet):
+    f = full(fleet(file=TWO).start())
+    f.configure(TWO + 'worker = { lease = "10s"; };\n')
+    assert f.reload()["code"] == 0
+    f.configure(TWO + 'worker = { lease = "20s"; };\n')
+    assert f.reload()["code"] == 0
+    said = [m["message"] for m in f.fakes("message", "heimdex-worker")]
+    assert said[:2] == [{"op": "lease", "ms": 10000}] * 2 and said.count({"op": "retire"}) == 4 and len(said) == 6
+    assert f.stop() == 0
+
+
 def test_another_order_meanwhile_counts(fleet):
     f = full(fleet(file=TWO).start())
     f.plan("scheduler", ready=False).configure(TWO + "worker = { slots = 3; };\n").signal(signal.SIGHUP)
@@ -225,6 +236,22 @@ def test_a_reload_while_stopping(fleet):
     open(f"{f.dir}/go", "w").close()
     assert f.wait() == 0
     assert "RELOADING=1" not in f.assignments()
+
+
+def test_nothing_survives_a_supervisor_killed_meanwhile(fleet):
+    f = full(fleet(file=TWO).plan("worker", term="slow", handler=True).start())
+    f.plan("scheduler", ready=False).configure(TWO + "worker = { slots = 3; };\n")
+    f.signal(signal.SIGHUP)
+    wait_for("a trial", lambda: len(f.fakes("handler")) == 3)
+    f.plan("scheduler")
+    os.kill(f.schedulers()[-1], signal.SIGKILL)
+    wait_for("the outcome", lambda: f.logged("reloaded: worker.slots"))
+    wait_for("the last handler", lambda: len(f.fakes("handler")) == 4)
+    left = [h["handler"] for h in f.fakes("handler")] + f.workers() + f.schedulers() + [f.guard()]
+    assert len(f.workers()) == 4
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    wait_for("everything to end", lambda: not any(runs(pid) for pid in left))
 
 
 def test_before_it_was_ever_ready(fleet):

@@ -166,6 +166,27 @@ static void a_renewal_counts_from_when_it_was_sent(void **state) {
     assert_null(send()); /* renewed, too long ago */
 }
 
+/* From the next renewal on, so that it isn't without one in between. */
+static void a_lease_can_be_shortened(void **state) {
+    (void)state;
+    settings[HX_WORKER_LEASE] = 3600 * 1000;
+    worker_lease_start(&worker);
+    worker.renewed_boot_ms = hx_boot_ms() - 1000 * 1000;
+    worker_lease_shorten(&worker, 60 * 1000);
+    assert_true(worker_lease_held(&worker));
+    struct hx_pg_tx *tx = next("renew");
+    tx->v[0]->yes = true;
+    answer(tx);
+    assert_true(worker_lease_held(&worker));
+    worker.renewed_boot_ms = hx_boot_ms() - 61 * 1000;
+    assert_false(worker_lease_held(&worker));
+    worker_lease_shorten(&worker, 600 * 1000); /* it was promised to others */
+    assert_int_equal(worker.lease_told_ms, 60 * 1000);
+    worker.registered = false;
+    worker_lease_shorten(&worker, 50 * 1000);
+    assert_int_equal(worker.lease_ms, 50 * 1000);
+}
+
 static void a_failed_renewal_is_soon_repeated(void **state) {
     (void)state;
     settings[HX_WORKER_LEASE] = 3600 * 1000;
@@ -229,6 +250,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_lapsed_lease_claims_nothing_until_it_is_renewed, begin, end),
         cmocka_unit_test_setup_teardown(what_a_late_answer_brings_is_not_started, begin, end),
         cmocka_unit_test_setup_teardown(a_renewal_counts_from_when_it_was_sent, begin, end),
+        cmocka_unit_test_setup_teardown(a_lease_can_be_shortened, begin, end),
         cmocka_unit_test_setup_teardown(a_failed_renewal_is_soon_repeated, begin, end),
         cmocka_unit_test_setup_teardown(a_cancellation_stops_its_run, begin, end),
         cmocka_unit_test_setup_teardown(a_cancellation_of_nobody_is_answered, begin, end),

@@ -60,8 +60,7 @@ static const struct {
                      "With `exec`: memory of a run." },
     [CPU_MAX] = { "cpu_max", CORES, 0, 4096, "cores, such as 0.5, 0.01-4096",
                   "With `exec`: cores of a run. Not limited yet: it is warned of." },
-    [TASKS_MAX] = { "tasks_max", INTEGER, 1, 1000000, "1-1000000",
-                    "With `exec`: processes and threads of a run. Not limited yet: it is warned of." },
+    [TASKS_MAX] = { "tasks_max", INTEGER, 1, 1000000, "1-1000000", "With `exec`: processes and threads of a run." },
 };
 _Static_assert(HX_ARRAY_LEN(members) == MEMBERS, "each member has a row");
 
@@ -313,9 +312,7 @@ static const char *program_trouble(const char *path) {
 const char *hx_handler_unserved(const struct hx_handler_config *handler) {
     if (handler->url)
         return "url: this version serves no jobs by HTTP; they stay queued";
-    if (handler->cpu_max >= 0)
-        return "cpu_max: this version doesn't limit it";
-    return handler->tasks_max >= 0 ? "tasks_max: this version doesn't limit them" : NULL;
+    return handler->cpu_max >= 0 ? "cpu_max: this version doesn't limit it" : NULL;
 }
 
 void hx_handler_check_programs(struct hx_config *c) {

@@ -175,6 +175,15 @@ size_t backlog_slotted(const struct backlog *b) {
     return b->slotted;
 }
 
+size_t backlog_reserved(const struct backlog *b, bool builtin) {
+    size_t n = 0;
+    for (size_t i = 0; i < b->handlers->n; i++)
+        for (int band = 0; band < 2 && handler_builtin(&b->handlers->v[i]) == builtin; band++)
+            for (size_t k = b->lines[i][band].head; k < b->lines[i][band].tail; k++)
+                n += !b->lines[i][band].v[k].record;
+    return n;
+}
+
 void backlog_clear(struct backlog *b) {
     for (size_t i = 0; i < b->handlers->n; i++)
         for (int band = 0; band < 2; band++)

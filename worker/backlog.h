@@ -34,4 +34,6 @@ void backlog_pick(struct backlog *b, size_t builtin_room, size_t slot_room, stru
 size_t backlog_late(struct backlog *b, bool builtin, int64_t boot_ms, struct candidate **ret);
 size_t backlog_builtin(const struct backlog *b); /* candidates of builtins */
 size_t backlog_slotted(const struct backlog *b); /* candidates of the others */
+/* Candidates of builtins, or of the others, that came from `waiting`. Looks at each. */
+size_t backlog_reserved(const struct backlog *b, bool builtin);
 void backlog_clear(struct backlog *b);

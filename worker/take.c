@@ -19,13 +19,13 @@ static size_t room(const struct worker *w, bool builtin) {
     return limit - HX_MIN(limit, taken);
 }
 
-/* Nothing can start now, but what runs comes and goes: waiting rows get their share beside what Kafka brings. */
+/* Nothing can start now, but what runs comes and goes: waiting rows get their share beside what Kafka brings, however much that is. What
+ * was taken goes in front; before it has started, no more is. */
 static bool share_due(const struct worker *w, bool builtin) {
     size_t limit = most(w, builtin);
     size_t running = builtin ? w->builtin_running : w->slots_running;
-    size_t backlog = builtin ? backlog_builtin(w->backlog) : backlog_slotted(w->backlog);
-    return (running < limit || w->take[builtin].turned) && backlog <= limit &&
-           hx_boot_ms() - w->take[builtin].shared_boot_ms >= BUSY_MS;
+    return (running < limit || w->take[builtin].turned) && hx_boot_ms() - w->take[builtin].shared_boot_ms >= BUSY_MS &&
+           !backlog_reserved(w->backlog, builtin);
 }
 
 static size_t wanted(struct worker *w, bool builtin) {

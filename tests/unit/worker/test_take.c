@@ -102,24 +102,45 @@ static void a_slot_that_ends_takes_the_next_at_once(void **state) {
     check_asked(tx->v[1], FEW, 3);
 }
 
+/* Candidates that records brought; nobody here looks into the record. */
+static void heard(unsigned first, unsigned final, const char *type) {
+    static char record;
+    for (unsigned n = first; n <= final; n++)
+        backlog_add(worker.backlog,
+                    &(struct candidate){ .id = id_of(n), .handler = handler_of(type), .record = (void *)&record });
+}
+
 static void a_busy_one_takes_a_share(void **state) {
     (void)state;
-    announce(1, 1, MOCK);
+    heard(1, 1, MOCK);
     check_asked(start()->v[0], MOCK, 2);
+}
+
+/* Records alone would keep it busy for good, and what waits would wait for good. */
+static void one_that_kafka_drowns_takes_a_share(void **state) {
+    (void)state;
+    heard(1, 500, MOCK);
+    hold(501, 505, SHELL);
+    heard(506, 600, SHELL);
+    worker_take_start(&worker);
+    finish(505, 505);
+    struct hx_pg_tx *tx = taking();
+    check_asked(tx->v[0], MOCK, 2);
+    check_asked(tx->v[1], FEW, 1);
 }
 
 static void its_share_is_once_a_second(void **state) {
     (void)state;
-    announce(1, 1, MOCK);
+    heard(1, 1, MOCK);
     answer(start());
     struct hx_pg_tx *tx = taking();
     check_told(tx, "take");
     check_asked(tx->v[0], FEW, 4);
 }
 
-static void one_with_enough_takes_nothing(void **state) {
+static void one_that_has_not_started_what_it_took_takes_nothing(void **state) {
     (void)state;
-    announce(1, 9, MOCK);
+    announce(1, 1, MOCK);
     hold(11, 14, SHELL);
     worker_take_start(&worker);
     hx_loop_once(worker.loop, 1000);
@@ -177,8 +198,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(full_slots_that_turn_over_take_a_share, begin, end),
         cmocka_unit_test_setup_teardown(a_slot_that_ends_takes_the_next_at_once, begin, end),
         cmocka_unit_test_setup_teardown(a_busy_one_takes_a_share, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_kafka_drowns_takes_a_share, begin, end),
         cmocka_unit_test_setup_teardown(its_share_is_once_a_second, begin, end),
-        cmocka_unit_test_setup_teardown(one_with_enough_takes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_has_not_started_what_it_took_takes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_doubt_only_delays_it, begin, end),
         cmocka_unit_test_setup_teardown(a_failure_is_tried_again, begin, end),
         cmocka_unit_test_setup_teardown(soon_is_at_once, begin, end),

@@ -171,21 +171,25 @@ FORGETFUL = "os.execve('/bin/sleep', ['sleep', '1000'], {})"  # it clears its en
 @pytest.mark.asan
 def test_what_handlers_leave_behind(fleet, jobs, tmp_path):
     """Also what holds their stdout open: nobody waits for its end."""
-    pids = tmp_path / "pids"
-    daemon = DAEMON.format(pids=str(pids))
     one = fleet(workers=1, handlers=[python("leaves", max_attempts=1), HONEST])
     workers = one.worker_pids()
-    scripts = [daemon + "daemon(lambda: time.sleep(1000))", daemon + "daemon(lambda: " + FORGETFUL + ")",
-               daemon + "daemon(lambda: daemon(lambda: time.sleep(1000)))",
-               daemon + "if os.fork() == 0: note(); time.sleep(1000)",
-               daemon + "if os.fork() == 0: note(); os.setpgid(0, 0); time.sleep(1000)"]
-    scripts = [script + "\nfor _ in range(500):\n  if os.path.exists({0!r}) and os.path.getsize({0!r}): break\n  time.sleep(0.01)".format(str(pids))
-               for script in scripts]
-    ids = jobs.batch([{"type": "leaves", "payload": {"do": script}} for script in scripts])
+    leave = {
+        "daemon(lambda: time.sleep(1000))": 1,
+        "daemon(lambda: " + FORGETFUL + ")": 1,
+        "daemon(lambda: (daemon(lambda: time.sleep(1000)), time.sleep(1000)))": 2,
+        "if os.fork() == 0: note(); time.sleep(1000)": 1,
+        "if os.fork() == 0: os.setpgid(0, 0); note(); time.sleep(1000)": 1,
+    }
+    paths = [tmp_path / f"pids{i}" for i in range(len(leave))]
+    ids = jobs.batch([{"type": "leaves", "payload": {"do": f"""{DAEMON.format(pids=str(path))}
+note()
+{script}
+while len(open({str(path)!r}).readlines()) < 1 + {n}: time.sleep(0.01)"""}} for path, (script, n) in zip(paths, leave.items())])
     check_honest(jobs, others := honest(jobs))
     jobs.wait(ids)
     assert {(row["status"], row["attempt"]) for row in map(jobs.row, ids)} == {("succeeded", 1)}
-    until(lambda: len(pids_in(pids)) == 6 and not any(alive(pid) for pid in pids_in(pids)), 10, "nothing of them is left")
+    assert [len(pids_in(path)) for path in paths] == [1 + n for n in leave.values()]
+    until(lambda: not any(alive(pid) for path in paths for pid in pids_in(path)), 10, "nothing of them is left")
     assert one.worker_pids() == workers
     fleet.check.update(acks=[*ids, *others], finished=True)
 

@@ -57,7 +57,7 @@ static const struct {
     [CONCURRENCY] = { "concurrency", INTEGER, 1, 100000, "1-100000",
                       "Jobs of the type at once, over the whole fleet." },
     [MEMORY_MAX] = { "memory_max", SIZE, 1 << 20, INT64_C(1) << 50, "a size such as \"512M\", 1M to 1024T",
-                     "With `exec`: memory of a run." },
+                     "With `exec`: memory of each process of a run." },
     [CPU_MAX] = { "cpu_max", CORES, 0, 4096, "cores, such as 0.5, 0.01-4096",
                   "With `exec`: cores of a run. Not limited yet: it is warned of." },
     [TASKS_MAX] = { "tasks_max", INTEGER, 1, 1000000, "1-1000000", "With `exec`: processes and threads of a run." },

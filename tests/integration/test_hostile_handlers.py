@@ -76,7 +76,7 @@ while n < %d or not os.path.exists({str(gate)!r}):
     n += os.write(1, line)
     n += os.write(2, line)
 sys.stdout.write('\\n' + json.dumps(dict(result='flooded')) + '\\n')"""
-    kinds = [("b'x' * 79 + b'\\n'", 200_000_000), ("bytes(80)", 200_000_000), ("b'{\"progress\":7}\\n'", 5_000_000),
+    kinds = [("b'x' * 79 + b'\\n'", 100_000_000), ("bytes(80)", 100_000_000), ("b'{\"progress\":7}\\n'", 5_000_000),
              ("b'{\"stage\":\"a\"}\\n{\"stage\":\"b\"}\\n'", 5_000_000), ("b'{\"other\":[1,{}]}\\n'", 5_000_000)]
     one = fleet(workers=1, handlers=[python("flood", timeout="5m"), HONEST, sh("slow", "sleep 60", timeout="300ms", max_attempts=1)])
     pid, = one.worker_pids()

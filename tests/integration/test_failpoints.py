@@ -96,11 +96,13 @@ def run_with(faulty, points, action):
         if ("heimdex-scheduler", "peek") in wanted:
             stage.silent_kafka()
         stage.settled()  # by themselves: a death more might hide what went wrong
-        if any(point.program == "heimdex-supervisor" or point.name.startswith("reaper.") for point in points):
+        crashes = any(point.program == "heimdex-supervisor" or point.name.startswith("reaper.") for point in points)
+        if crashes:
             stage.crash()
         if failpoints.GUARD in programs:
             stage.kill_supervisor()
-        stage.settled()
+        if crashes or failpoints.GUARD in programs:
+            stage.settled()
         stage.stop()
         if not stage.unfired(points):
             break

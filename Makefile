@@ -23,7 +23,7 @@ test: ## every suite, release and sanitizers
 check: ## the quick part of the tests
 	@scripts/run-tests check
 
-sweep: ## each fault at each failure point: long
+sweep: ## each fault at each failure point, the long outages
 	@scripts/run-tests sweep
 
 soak: ## random faults for an hour: make soak SECONDS=300 SEED=7

@@ -24,7 +24,6 @@ def test_cancel_what_runs(fleet, jobs, tmp_path):
     assert jobs.status(other) == "succeeded"
 
 
-@pytest.mark.quick
 def test_cancel_and_retry_of_what_takes_its_time_to_stop(fleet, jobs, tmp_path):
     started, asked, gate = tmp_path / "started", tmp_path / "asked", tmp_path / "gate"
     script = f"trap 'echo >>{asked}' TERM; echo >>{started}; until [ -e {gate} ]; do sleep 0.02; done"

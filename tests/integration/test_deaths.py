@@ -118,7 +118,6 @@ def test_poison_is_found_by_running_it_alone(fleet, jobs, logging_handler, handl
     fleet.check.update(acks=[poison, *mates], finished=True, handler_log=handler_log)
 
 
-@pytest.mark.quick
 def test_a_drain_lets_jobs_finish(fleet, jobs, kafka, prefix, logging_handler, handler_log, tmp_path):
     gate = tmp_path / "gate"
     one = fleet(workers=2, handlers=[{"type": "logged", "exec": [logging_handler, handler_log]}], worker={"slots": 2},

@@ -108,7 +108,6 @@ print(json.dumps({"result": {"now": time.time(), "stdin": sys.stdin.read(), "env
     assert migrated.env["PGPASSWORD"] not in json.dumps(env) and "s3cret" not in json.dumps(env)
 
 
-@pytest.mark.quick
 @pytest.mark.asan
 def test_a_handler_that_ignores_its_timeout(fleet, jobs, tmp_path):
     pids = tmp_path / "pids"

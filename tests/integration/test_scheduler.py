@@ -275,6 +275,7 @@ def test_alone_it_reaps_nobody_who_may_live(scheduler, migrated):
     until(lambda: migrated.one("select count(*) from worker where id = %s and not dead", worker) == 1)
 
 
+@pytest.mark.slow
 def test_a_lease_that_stands_still_is_a_death(scheduler, migrated):
     silent, alive = (add_worker(migrated, "main", str(uuid.uuid4()), host="far", slot=slot) for slot in (1, 2))
     job, kept = add_claimed(migrated, silent)[0], add_claimed(migrated, alive)[0]

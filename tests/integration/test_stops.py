@@ -12,7 +12,7 @@ from support.wait import until
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("signals,kill_grace", [(2, "500ms"), (3, "1h")])
+@pytest.mark.parametrize("signals,kill_grace", [(2, "500ms"), pytest.param(3, "1h", marks=pytest.mark.slow)])
 def test_a_stop_in_a_hurry_leaves_no_row_running(fleet, jobs, tmp_path, migrated, signals, kill_grace):
     """The second TERM doesn't wait for what runs, the third not even for its grace."""
     pids, deaf = tmp_path / "pids", tmp_path / "deaf"

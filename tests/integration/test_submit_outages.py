@@ -24,7 +24,6 @@ def test_postgresql_refuses_connections(binaries):
     assert done.stdout == ""
 
 
-@pytest.mark.quick
 def test_postgresql_is_frozen(binaries, silent):
     def attempt(args):
         return Submit(binaries, {})(*args, fails=69, input='{"type":"t"}\n', PGHOST="127.0.0.1", PGPORT=silent, HEIMDEX_POSTGRES_TIMEOUT="4s")
@@ -72,7 +71,7 @@ def test_no_database(binaries, database):
 # --- Kafka is away ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.quick
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("batch", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_kafka_is_away(submit, migrated, silent, frozen, batch):
     brokers = f"127.0.0.1:{silent if frozen else 1}"

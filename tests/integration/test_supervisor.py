@@ -151,6 +151,7 @@ def test_pauses_grow_and_are_forgotten(fleet):
     assert f.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_is_killed(fleet):
     f = fleet(workers=2, worker_lease="4s").start()
     victim = f.workers()[0]

@@ -35,6 +35,8 @@ $$;
 
 select set_config('timezone', 'UTC', true);
 
+create table job_before_jobs (id uuid primary key);
+
 do $$
 declare
     words jsonb := '{"pending":"queued","processing":"running","completed":"succeeded","failed":"failed"}';
@@ -100,6 +102,7 @@ begin
     execute format('comment on table job is %L', E'-- Carried over from the old table jobs, which this made:\n' || script);
 
     -- --- the rows
+    insert into job_before_jobs select id from job;
     create temporary table carried as
     select o.id, o.status::text as old, (words ->> o.status::text)::job_status as status,
            coalesce(o.created_at::timestamptz, o.updated_at::timestamptz, now()) as created,
@@ -154,24 +157,28 @@ begin
     end if;
     drop table jobs, carried;
     raise notice 'jobs: % rows carried over to job', had;
+end
+$$;
 
-    -- --- what an earlier way down kept
-    if to_regclass('jobs_made_since') is not null then
-        insert into job select (jsonb_populate_record(null::job, k.job)).* from jobs_made_since k;
-        insert into job_event select (jsonb_populate_record(null::job_event, e.event)).*
-          from jobs_made_since k cross join jsonb_array_elements(k.events) as e (event);
-        insert into waiting (job_id, type, queue, priority, due, reason)
-        select j.id, j.type, 'default', j.priority, greatest(now(), j.run_at), 'migrated'
-          from jobs_made_since k join job j on j.id = k.id where j.status in ('queued', 'failed');
-        insert into delta select j.org_id, j.type, j.status, count(*) from jobs_made_since k join job j on j.id = k.id group by 1, 2, 3;
-        drop table jobs_made_since;
+do $$
+begin
+    if to_regclass('jobs_made_since') is null then
+        return;
     end if;
+    insert into job select (jsonb_populate_record(null::job, k.job)).* from jobs_made_since k;
+    insert into job_event select (jsonb_populate_record(null::job_event, e.event)).*
+      from jobs_made_since k cross join jsonb_array_elements(k.events) as e (event);
+    insert into waiting (job_id, type, queue, priority, due, reason)
+    select j.id, j.type, 'default', j.priority, greatest(now(), j.run_at), 'migrated'
+      from jobs_made_since k join job j on j.id = k.id where j.status in ('queued', 'failed');
+    insert into delta select j.org_id, j.type, j.status, count(*) from jobs_made_since k join job j on j.id = k.id group by 1, 2, 3;
+    drop table jobs_made_since;
 end
 $$;
 
 UPDATE alembic_version SET version_num='d94b6e0c83f5' WHERE alembic_version.version_num = 'a7e3905fd21c';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', 'd94b6e0c83f5', '6448bfc9e999922f7de3b79ae91b02294a10612332ca06e1c510c63be0e294d9', 'applied', 2, now())
+    VALUES ('alembic_version', 'd94b6e0c83f5', 'e492fe179d115950a24c7ef1fc1bc45a8eaf283ec6540ddde6f279a2e5818465', 'applied', 4, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

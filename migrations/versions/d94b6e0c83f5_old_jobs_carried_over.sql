@@ -7,6 +7,10 @@
 -- when the counts agree it is dropped. How it was made is kept in the comment on `job`, what the ledger has no place for in each job's
 -- latest event as `legacy`: so the way down brings every row back.
 select set_config('timezone', 'UTC', true); -- times without a zone are read as that
+
+-- The jobs that the ledger had before: every other one came from `jobs`, or was made since.
+create table job_before_jobs (id uuid primary key);
+
 do $$
 declare
     words jsonb := '{"pending":"queued","processing":"running","completed":"succeeded","failed":"failed"}';
@@ -72,6 +76,7 @@ begin
     execute format('comment on table job is %L', E'-- Carried over from the old table jobs, which this made:\n' || script);
 
     -- --- the rows
+    insert into job_before_jobs select id from job;
     create temporary table carried as
     select o.id, o.status::text as old, (words ->> o.status::text)::job_status as status,
            coalesce(o.created_at::timestamptz, o.updated_at::timestamptz, now()) as created,
@@ -126,18 +131,23 @@ begin
     end if;
     drop table jobs, carried;
     raise notice 'jobs: % rows carried over to job', had;
+end
+$$;
 
-    -- --- what an earlier way down kept
-    if to_regclass('jobs_made_since') is not null then
-        insert into job select (jsonb_populate_record(null::job, k.job)).* from jobs_made_since k;
-        insert into job_event select (jsonb_populate_record(null::job_event, e.event)).*
-          from jobs_made_since k cross join jsonb_array_elements(k.events) as e (event);
-        insert into waiting (job_id, type, queue, priority, due, reason)
-        select j.id, j.type, 'default', j.priority, greatest(now(), j.run_at), 'migrated'
-          from jobs_made_since k join job j on j.id = k.id where j.status in ('queued', 'failed');
-        insert into delta select j.org_id, j.type, j.status, count(*) from jobs_made_since k join job j on j.id = k.id group by 1, 2, 3;
-        drop table jobs_made_since;
+-- What an earlier way down kept.
+do $$
+begin
+    if to_regclass('jobs_made_since') is null then
+        return;
     end if;
+    insert into job select (jsonb_populate_record(null::job, k.job)).* from jobs_made_since k;
+    insert into job_event select (jsonb_populate_record(null::job_event, e.event)).*
+      from jobs_made_since k cross join jsonb_array_elements(k.events) as e (event);
+    insert into waiting (job_id, type, queue, priority, due, reason)
+    select j.id, j.type, 'default', j.priority, greatest(now(), j.run_at), 'migrated'
+      from jobs_made_since k join job j on j.id = k.id where j.status in ('queued', 'failed');
+    insert into delta select j.org_id, j.type, j.status, count(*) from jobs_made_since k join job j on j.id = k.id group by 1, 2, 3;
+    drop table jobs_made_since;
 end
 $$;
 
@@ -146,7 +156,6 @@ select set_config('timezone', 'UTC', true);
 do $$
 declare
     script constant text := obj_description('job'::regclass, 'pg_class');
-    since timestamptz;
     had bigint;
     got bigint;
 begin
@@ -159,9 +168,9 @@ begin
     execute script;
 
     create temporary table carried as
-    select j.id, e.ts, e.detail_json -> 'legacy' as legacy, (e.detail_json ->> 'carried_over')::timestamptz as at
+    select j.id, e.ts, e.detail_json -> 'legacy' as legacy
       from job_event e join job j on j.id = e.job_id where e.detail_json ? 'carried_over';
-    select count(*), max(at) into had, since from carried;
+    select count(*) into had from carried;
     insert into jobs
     select (jsonb_populate_record(null::jobs, jsonb_build_object(
                'id', j.id, 'error', j.last_error_message, 'created_at', j.created_at, 'updated_at', j.updated_at,
@@ -190,7 +199,8 @@ begin
     create table jobs_made_since (id uuid primary key, job jsonb not null, events jsonb not null);
     insert into jobs_made_since
     select j.id, to_jsonb(j), coalesce((select jsonb_agg(to_jsonb(e) order by e.ts, e.id) from job_event e where e.job_id = j.id), '[]')
-      from job j where j.created_at > since and not exists (select from carried c where c.id = j.id);
+      from job j
+     where not exists (select from carried c where c.id = j.id) and not exists (select from job_before_jobs b where b.id = j.id);
     get diagnostics got = row_count;
     if got > 0 then
         raise notice 'jobs_made_since: keeps % jobs that were made since jobs had been carried over, with their events', got;
@@ -211,3 +221,4 @@ begin
     comment on table job is null;
 end
 $$;
+drop table job_before_jobs;

@@ -141,6 +141,42 @@ def test_jobs_made_since_are_kept_beside(migrate, database):
     assert violations(database) == []
 
 
+def test_jobs_made_since_are_kept_beside_again(migrate, database):
+    """Taken in again they are older than the carry-over, and were still made since."""
+    make_jobs(database, some_jobs())
+    migrate("upgrade", "head")
+    made = {database.one("select heimdex_submit('thumbnail')") for _ in range(3)}
+    assert "jobs_made_since: keeps 3 jobs" in migrate("downgrade", "-1").stderr
+    migrate("upgrade", "head")
+    assert "jobs_made_since: keeps 3 jobs" in migrate("downgrade", "base").stderr
+    assert {id for id, in database.sql("select id from jobs_made_since")} == made
+
+
+def test_jobs_made_since_are_kept_when_no_row_of_jobs_is_left(migrate, database):
+    make_jobs(database, some_jobs())
+    migrate("upgrade", "head")
+    for statement in ("delete from job_event", "delete from job", "delete from waiting", "delete from claim"):  # as retention does
+        database.sql(statement)
+    made = {database.one("select heimdex_submit('thumbnail')") for _ in range(3)}
+    done = migrate("downgrade", "-1")
+    assert "jobs: 0 rows are back" in done.stderr and "jobs_made_since: keeps 3 jobs" in done.stderr
+    assert {id for id, in database.sql("select id from jobs_made_since")} == made
+    # Whoever throws `jobs` away gets them back all the same.
+    database.sql("drop table jobs")
+    migrate("upgrade", "head")
+    assert {id for id, in database.sql("select id from job")} == made and "jobs_made_since" not in migrate.tables()
+
+
+def test_jobs_that_the_ledger_had_before_stay_there(migrate, database):
+    """Whatever time they bear."""
+    OldLedger(database, jobs=100)
+    database.sql("update job set created_at = now() + interval '1 day' where status = 'succeeded'")
+    make_jobs(database, some_jobs())
+    migrate("upgrade", "head")
+    assert "jobs_made_since" not in migrate("downgrade", "3af4686817cc").stderr
+    assert database.one("select count(*) from job") == 100
+
+
 def test_jobs_stay_when_the_counts_disagree(migrate, database):
     make_jobs(database, some_jobs())
     before = old_rows(database)

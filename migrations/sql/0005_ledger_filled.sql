@@ -37,6 +37,59 @@ COMMIT;
 
 do $$
 declare
+    last uuid;
+    batch uuid[];
+    n bigint;
+    gone bigint := 0;
+begin
+    if to_regclass('job_type_kept') is not null then
+        insert into job_type select * from job_type_kept on conflict do nothing;
+        drop table job_type_kept;
+    end if;
+    if to_regclass('quarantine_kept') is not null then
+        insert into quarantine select * from quarantine_kept;
+        drop table quarantine_kept;
+    end if;
+    if to_regclass('outbox_kept') is not null then
+        insert into outbox (kind, ids, due, tries, created_at) select kind, ids, due, tries, created_at from outbox_kept;
+        drop table outbox_kept;
+    end if;
+    if to_regclass('job_event_kept') is not null then
+        insert into job_event select (jsonb_populate_record(null::job_event, to_jsonb(k))).* from job_event_kept k;
+        drop table job_event_kept;
+    end if;
+    if to_regclass('waiting_kept') is not null then
+        insert into waiting
+        select w.* from waiting_kept w join job j on j.id = w.job_id where j.status in ('queued', 'failed') for share of j
+        on conflict do nothing;
+        drop table waiting_kept;
+    end if;
+    if to_regclass('job_kept') is null then
+        return;
+    end if;
+    commit;
+    loop
+        batch := array(select id from job_kept where last is null or id > last order by id limit 1000);
+        exit when batch = '{}';
+        update job j
+           set payload = k.payload, fence = k.fence, max_attempts = k.max_attempts, crash_count = k.crash_count, timeout_ms = k.timeout_ms,
+               run_at = k.run_at, traceparent = k.traceparent
+          from job_kept k where k.id = j.id and k.id = any (batch);
+        get diagnostics n = row_count;
+        gone := gone + cardinality(batch) - n;
+        delete from job_kept where id = any (batch);
+        last := batch[cardinality(batch)];
+        commit;
+    end loop;
+    drop table job_kept;
+    if gone > 0 then
+        raise notice 'job_kept: % of its jobs are no longer there', gone;
+    end if;
+end
+$$;
+
+do $$
+declare
     stand_in integer := (select min(id) from worker where host = 'predecessor' and not dead);
     last uuid;
     batch uuid[];
@@ -68,7 +121,7 @@ begin
             values ('predecessor', 'predecessor', 'predecessor', 0, gen_random_uuid(), '', 0, '', '{}') returning id into stand_in;
         end if;
         with adopted as (
-            update job set worker = stand_in, max_attempts = greatest(attempt + 1, 5)
+            update job set worker = stand_in, max_attempts = greatest(attempt + 1, coalesce(max_attempts, 5))
              where id = any (batch) and status = 'running' and worker is null returning id
         )
         insert into claim (token, worker, ids)
@@ -88,7 +141,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='a7e3905fd21c' WHERE alembic_version.version_num = '8d2f6b0c4e17';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', 'a7e3905fd21c', 'dacc8687dac2f18f0a62903153f7ce588196c6f428acf6d6acdd4d79ef7f0d1c', 'applied', 1, now())
+    VALUES ('alembic_version', 'a7e3905fd21c', '0086a4c86f5681574b54088330a15f6ed90ee7eceaacaf5317a15494be2dd048', 'applied', 2, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

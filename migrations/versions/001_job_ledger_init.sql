@@ -52,5 +52,12 @@ begin
     if to_regclass('jobs_before_ledger') is not null then
         alter table jobs_before_ledger rename to jobs;
     end if;
+    -- What 8d2f6b0c4e17 kept of the jobs that are gone now.
+    if to_regclass('job_kept') is not null then
+        drop table job_kept;
+    end if;
+    if to_regclass('waiting_kept') is not null then
+        drop table waiting_kept;
+    end if;
 end
 $$;

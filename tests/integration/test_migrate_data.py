@@ -280,6 +280,69 @@ def test_what_the_predecessors_workers_do_meanwhile_is_counted_and_listed(migrat
     assert violations(database) == []
 
 
+# --- what has no place below ------------------------------------------------------------------------------------------
+
+def ours(database):
+    """Everything that only our revisions have a place for; of `waiting` what is due later."""
+    return [database.sql(query) for query in (
+        "select id, type, payload, priority, idempotency_key, requested_by, run_at, max_attempts, timeout_ms, fence, crash_count, traceparent, "
+        "status::text, attempt, created_at, updated_at from job order by id",
+        "select type, queue, concurrency, max_attempts, limits, paused, updated_at from job_type",
+        "select id, topic, partition, \"offset\", reason, size, record::text from quarantine",
+        "select kind, ids::text, tries from outbox where kind <> 'announce'",
+        "select id, job_id, ts, next_status::text, detail_json from job_event order by id",
+        "select job_id, due, reason from waiting where due > now() order by 1")]
+
+
+@pytest.mark.parametrize("target", [EVENTS_READY, "3af4686817cc", "001_job_ledger_init"])
+def test_what_has_no_place_below_is_kept_beside(migrate, database, target):
+    migrate("upgrade", "head")
+    plain = {table for table in migrate.tables() if not table.startswith("job_event_")}
+    database.sql("""select heimdex_submit('thumb', '{"a": 1}', priority => 3, idempotency_key => 'k', requested_by => 'me', max_attempts => 9,
+                                          run_at => '2100-01-01', timeout => '90 s')""")
+    database.sql("select heimdex_submit('plain')")
+    done = database.one("""select heimdex_submit('thumb', '{"b": [1.50, null]}')""")
+    database.sql("with gone as (delete from waiting where job_id = %s) update job set status = 'succeeded', fence = 4, crash_count = 2, "
+                 "traceparent = '00-a', attempt = 1 where id = %s", done, done)
+    database.sql("insert into job_event (job_id, ts, prev_status, next_status, detail_json) select id, updated_at, 'queued', 'succeeded', '{}' "
+                 "from job where id = %s", done)
+    database.sql("insert into job_type (type, queue, paused, limits) values ('thumb', 'slow', true, '{\"x\": 1}')")
+    database.sql("insert into quarantine (topic, partition, \"offset\", reason, record, size) values ('t', 0, 1, 'why', '\\x00ff', 2)")
+    database.sql("insert into outbox (kind, ids, due, tries) values ('dead_letter', array[gen_random_uuid()], now(), 2)")
+    database.sql("insert into job_event (job_id, next_status, detail_json) values (gen_random_uuid(), 'queued', '{\"left\": 1}')")
+    before = ours(database)
+    told = migrate("downgrade", target).stderr
+    for line in ("job_kept: keeps payload, fence, max_attempts, crash_count, timeout_ms, run_at and traceparent of 2 jobs",
+                 "waiting_kept: keeps when 1 jobs are due", "job_type_kept: keeps 1 types", "quarantine_kept: keeps 1 records in quarantine",
+                 "outbox_kept: keeps 1 records to be published", "job_event_kept: keeps 1 events without a job"):
+        assert f"NOTICE: {line}\n" in told
+    migrate("upgrade", "head")
+    assert ours(database) == before
+    assert {table for table in migrate.tables() if not table.startswith("job_event_")} == plain
+    assert migrate("check").stdout == ""
+
+
+def test_nothing_is_kept_beside_where_there_is_nothing(migrate, database):
+    migrate("upgrade", "head")
+    database.sql("select heimdex_submit('plain')")
+    assert "keeps" not in migrate("downgrade", "3af4686817cc").stderr
+    assert migrate.tables() == ["job", "job_event"]
+
+
+def test_what_is_kept_of_jobs_that_went_below(migrate, database):
+    migrate("upgrade", "head")
+    gone, stays = (database.one("""select heimdex_submit('thumb', '{"a": 1}', max_attempts => 9)""") for _ in range(2))
+    migrate("downgrade", "3af4686817cc")
+    database.sql("delete from job where id = %s", gone)
+    database.sql("update job set status = 'running', attempt = 1 where id = %s", stays)
+    assert "job_kept: 1 of its jobs are no longer there" in migrate("upgrade", "head").stderr
+    assert database.sql("select id, payload, max_attempts from job") == [(stays, {"a": 1}, 9)]
+    database.sql("delete from claim")
+    database.sql("update job set status = 'queued', worker = null")
+    migrate("downgrade", "base")
+    assert migrate.tables() == []
+
+
 # --- interrupted ------------------------------------------------------------------------------------------------------
 
 INTERRUPTED = {

@@ -72,7 +72,7 @@ static int take_duration(const char *name, const char *value, int64_t least, int
 
 static int take_mapping(struct hx_migrate *migrate, const char *value) {
     const char *equals = strchr(value, '=');
-    if (!equals || equals == value || !equals[1] || strchr(equals + 1, '=') || strchr(value, ',')) {
+    if (!equals || !equals[1] || strchr(equals + 1, '=') || strchr(value, ',')) {
         hx_complain("--map-status: %s: must be OLD=NEW", value);
         return HX_EXIT_USAGE;
     }

@@ -60,7 +60,8 @@ begin
                                     place.relname, place.attname)
         loop
             if words ->> lower(btrim(found.old)) is null then
-                unknown := unknown || format('%s.%s %L (%s)', place.relname, place.attname, found.old, found.n);
+                unknown := unknown || format('%s.%s %L (%s)%s', place.relname, place.attname, found.old, found.n,
+                                             case btrim(found.old) when '' then ' with =NEW' end);
             else
                 execute format('update %1$I set %2$I = $1 where %2$I = $2', place.relname, place.attname)
                   using words ->> lower(btrim(found.old)), found.old;
@@ -190,7 +191,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='3af4686817cc' WHERE alembic_version.version_num = '001_job_ledger_init';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '3af4686817cc', '61a191c34039a100247e301f7ef0ce1b9c690b343a6ccb295214da5b91c776b1', 'applied', 6, now())
+    VALUES ('alembic_version', '3af4686817cc', '717c90557e922bc39a92e404ac5ccb6efed856e6a96fefca9f9a4fe4eaa0d2ba', 'applied', 6, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

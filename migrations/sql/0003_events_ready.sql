@@ -37,6 +37,47 @@ COMMIT;
 
 do $$
 declare
+    words jsonb := '{"queued":"queued","pending":"queued","running":"running","processing":"running","succeeded":"succeeded",
+                     "completed":"succeeded","failed":"failed","canceled":"canceled","cancelled":"canceled","dead_letter":"dead_letter"}';
+    pair text;
+    place record;
+    found record;
+    unknown text[] := '{}';
+begin
+    foreach pair in array string_to_array(coalesce(current_setting('heimdex.status_map', true), ''), ',') loop
+        if words ->> lower(split_part(pair, '=', 2)) is null then
+            raise invalid_parameter_value using message = format('--map-status %s: %s is no status', pair, split_part(pair, '=', 2));
+        end if;
+        words := words || jsonb_build_object(lower(split_part(pair, '=', 1)), words ->> lower(split_part(pair, '=', 2)));
+    end loop;
+    for place in
+        select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid
+         where (c.oid, a.attname) in (('job_event'::regclass, 'prev_status'), ('job_event'::regclass, 'next_status'))
+           and t.typcategory = 'S'
+    loop
+        for found in execute format('select %2$I::text as old, count(*) as n from %1$I where %2$I not in (''queued'', ''running'', '
+                                    '''succeeded'', ''failed'', ''canceled'', ''dead_letter'') group by 1 order by 1',
+                                    place.relname, place.attname)
+        loop
+            if words ->> lower(btrim(found.old)) is null then
+                unknown := unknown || format('%s.%s %L (%s)%s', place.relname, place.attname, found.old, found.n,
+                                             case btrim(found.old) when '' then ' with =NEW' end);
+            else
+                execute format('update %1$I set %2$I = $1 where %2$I = $2', place.relname, place.attname)
+                  using words ->> lower(btrim(found.old)), found.old;
+                raise notice '%.%: "%" became "%" in % rows', place.relname, place.attname, found.old, words ->> lower(btrim(found.old)), found.n;
+            end if;
+        end loop;
+    end loop;
+    if unknown <> '{}' then
+        raise invalid_parameter_value using
+            message = format('unknown statuses, map each with --map-status OLD=NEW: %s', array_to_string(unknown, ', '));
+    end if;
+end
+$$;
+
+do $$
+declare
     named text := (select t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
                     where a.attrelid = 'job'::regclass and a.attname = 'status');
 begin
@@ -100,7 +141,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='5c1de7a4b8f0' WHERE alembic_version.version_num = '3af4686817cc';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '5c1de7a4b8f0', 'ffce6a68b0761a307afd9facadbbe7e82c828785fd255c9024790ac15125c88c', 'applied', 9, now())
+    VALUES ('alembic_version', '5c1de7a4b8f0', '08945307556a47ebb77ac89cf686a2a94f555a31f71788f6c9ea218d02f390bc', 'applied', 10, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

@@ -30,7 +30,8 @@ begin
                                     place.relname, place.attname)
         loop
             if words ->> lower(btrim(found.old)) is null then
-                unknown := unknown || format('%s.%s %L (%s)', place.relname, place.attname, found.old, found.n);
+                unknown := unknown || format('%s.%s %L (%s)%s', place.relname, place.attname, found.old, found.n,
+                                             case btrim(found.old) when '' then ' with =NEW' end);
             else
                 execute format('update %1$I set %2$I = $1 where %2$I = $2', place.relname, place.attname)
                   using words ->> lower(btrim(found.old)), found.old;

@@ -253,6 +253,26 @@ def test_a_status_that_is_none_stops_the_hardening(migrate, database):
     assert violations(database) == []
 
 
+def test_statuses_of_varchar_events_are_normalised_above_the_hardening_too(migrate, database):
+    """Where Alembic left the events varchar, nobody has looked at them yet."""
+    OldLedger(database, events="varchar", jobs=100)
+    database.sql("update job_event set next_status = 'pending' where next_status = 'queued'")
+    database.sql("update job_event set next_status = 'processing' where next_status = 'running'")
+    database.sql("update job_event set next_status = 'COMPLETED' where next_status = 'succeeded'")
+    database.sql("update job_event set prev_status = 'Processing' where prev_status = 'running'")
+    database.sql("update job_event set next_status = 'boom' where next_status = 'canceled'")
+    database.sql("update job_event set next_status = '' where next_status = 'failed'")
+    done = migrate("upgrade", "head", fails=1)
+    assert "--map-status OLD=NEW: job_event.next_status '' (1) with =NEW, job_event.next_status 'boom' (1)" in done.stderr
+    assert migrate.version() == "3af4686817cc"
+    assert database.one("select count(*) from job_event where next_status = 'processing'") > 0
+    told = migrate("upgrade", "head", "--map-status", "boom=canceled", "--map-status", "=failed").stderr
+    for line in ('next_status: "pending" became "queued" in 100', 'next_status: "processing" became "running" in 98', 'next_status: "" became "failed" in 1',
+                 'next_status: "COMPLETED" became "succeeded" in 95', 'prev_status: "Processing" became "running" in 97'):
+        assert f"NOTICE: job_event.{line} rows" in told
+    assert violations(database) == []
+
+
 @pytest.mark.parametrize("variant", ["001", "3af4"])
 def test_the_predecessors_workers_go_on(migrate, database, variant):
     """Through every revision: none of their statements fails or waits a second for a lock."""

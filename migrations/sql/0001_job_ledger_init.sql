@@ -34,6 +34,28 @@ end
 $$;
 
 do $$
+declare
+    jobs constant regclass := coalesce(to_regclass('jobs'), to_regclass('jobs_before_ledger'));
+    map constant text := coalesce(current_setting('heimdex.status_map', true), '');
+    unknown text;
+begin
+    if jobs is null then
+        return;
+    end if;
+    execute format($query$
+        select string_agg(format('%%L (%%s)%%s', old, n, case when old is null then ' with NULL=NEW' when old = '' then ' with =NEW' end),
+                          ', ' order by old)
+          from (select status::text as old, count(*) as n from %s group by 1) as s
+         where coalesce(old, 'NULL') not in ('pending', 'processing', 'completed', 'failed')
+           and coalesce(old, 'NULL') not in (select split_part(pair, '=', 1) from unnest(string_to_array($1, ',')) as pair)
+    $query$, jobs) into unknown using map;
+    if unknown is not null then
+        raise invalid_parameter_value using message = format('jobs: unknown statuses, map each with --map-status OLD=NEW: %s', unknown);
+    end if;
+end
+$$;
+
+do $$
 begin
     if to_regclass('jobs') is not null then
         alter table jobs rename to jobs_before_ledger;
@@ -80,7 +102,7 @@ create index idx_job_event_ts on job_event (ts desc);
 
 INSERT INTO alembic_version (version_num) VALUES ('001_job_ledger_init');
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '001_job_ledger_init', 'd21356752bc58f997e40ffc495de35d80a4a650a6efccf1635bfeddb791af9af', 'applied', 8, now())
+    VALUES ('alembic_version', '001_job_ledger_init', 'd30ea81f0fc157bb0376ef9d78b03c5cbe838fe223d90d51a3aa99422c877286', 'applied', 9, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

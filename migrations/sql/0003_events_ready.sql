@@ -37,6 +37,28 @@ COMMIT;
 
 do $$
 declare
+    jobs constant regclass := coalesce(to_regclass('jobs'), to_regclass('jobs_before_ledger'));
+    map constant text := coalesce(current_setting('heimdex.status_map', true), '');
+    unknown text;
+begin
+    if jobs is null then
+        return;
+    end if;
+    execute format($query$
+        select string_agg(format('%%L (%%s)%%s', old, n, case when old is null then ' with NULL=NEW' when old = '' then ' with =NEW' end),
+                          ', ' order by old)
+          from (select status::text as old, count(*) as n from %s group by 1) as s
+         where coalesce(old, 'NULL') not in ('pending', 'processing', 'completed', 'failed')
+           and coalesce(old, 'NULL') not in (select split_part(pair, '=', 1) from unnest(string_to_array($1, ',')) as pair)
+    $query$, jobs) into unknown using map;
+    if unknown is not null then
+        raise invalid_parameter_value using message = format('jobs: unknown statuses, map each with --map-status OLD=NEW: %s', unknown);
+    end if;
+end
+$$;
+
+do $$
+declare
     words jsonb := '{"queued":"queued","pending":"queued","running":"running","processing":"running","succeeded":"succeeded",
                      "completed":"succeeded","failed":"failed","canceled":"canceled","cancelled":"canceled","dead_letter":"dead_letter"}';
     pair text;
@@ -141,7 +163,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='5c1de7a4b8f0' WHERE alembic_version.version_num = '3af4686817cc';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '5c1de7a4b8f0', '08945307556a47ebb77ac89cf686a2a94f555a31f71788f6c9ea218d02f390bc', 'applied', 10, now())
+    VALUES ('alembic_version', '5c1de7a4b8f0', 'e50643469f434a5e48ab5f3fa089c33b9d8beb3d3afa92683e614c3fe2b83c03', 'applied', 11, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

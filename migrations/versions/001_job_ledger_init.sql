@@ -3,6 +3,29 @@
 -- message: Initial job ledger schema with job and job_event tables
 
 -- upgrade
+-- What d94b6e0c83f5 could not carry over is said before anything changes.
+do $$
+declare
+    jobs constant regclass := coalesce(to_regclass('jobs'), to_regclass('jobs_before_ledger'));
+    map constant text := coalesce(current_setting('heimdex.status_map', true), '');
+    unknown text;
+begin
+    if jobs is null then
+        return;
+    end if;
+    execute format($query$
+        select string_agg(format('%%L (%%s)%%s', old, n, case when old is null then ' with NULL=NEW' when old = '' then ' with =NEW' end),
+                          ', ' order by old)
+          from (select status::text as old, count(*) as n from %s group by 1) as s
+         where coalesce(old, 'NULL') not in ('pending', 'processing', 'completed', 'failed')
+           and coalesce(old, 'NULL') not in (select split_part(pair, '=', 1) from unnest(string_to_array($1, ',')) as pair)
+    $query$, jobs) into unknown using map;
+    if unknown is not null then
+        raise invalid_parameter_value using message = format('jobs: unknown statuses, map each with --map-status OLD=NEW: %s', unknown);
+    end if;
+end
+$$;
+
 -- The predecessor dropped `jobs` here and lost its rows. It is set aside instead; a later revision carries them over.
 do $$
 begin

@@ -44,10 +44,11 @@ begin
         words := words || jsonb_build_object(split_part(pair, '=', 1), known ->> lower(split_part(pair, '=', 2)));
     end loop;
     for found in select status::text as old, count(*) as n from jobs group by 1 order by 1 loop
-        if found.old is null or words ->> found.old is null then
-            unknown := unknown || format('%L (%s)', found.old, found.n);
-        elsif found.old not in ('pending', 'processing', 'completed', 'failed') then
-            raise notice 'jobs.status: "%" became "%" in % rows', found.old, words ->> found.old, found.n;
+        if words ->> coalesce(found.old, 'NULL') is null then
+            unknown := unknown || format('%L (%s)%s', found.old, found.n,
+                                         case when found.old is null then ' with NULL=NEW' when found.old = '' then ' with =NEW' end);
+        elsif coalesce(found.old, 'NULL') not in ('pending', 'processing', 'completed', 'failed') then
+            raise notice 'jobs.status: "%" became "%" in % rows', coalesce(found.old, 'NULL'), words ->> coalesce(found.old, 'NULL'), found.n;
         end if;
     end loop;
     if unknown <> '{}' then
@@ -78,7 +79,7 @@ begin
     -- --- the rows
     insert into job_before_jobs select id from job;
     create temporary table carried as
-    select o.id, o.status::text as old, (words ->> o.status::text)::job_status as status,
+    select o.id, o.status::text as old, (words ->> coalesce(o.status::text, 'NULL'))::job_status as status,
            coalesce(o.created_at::timestamptz, o.updated_at::timestamptz, now()) as created,
            coalesce(o.updated_at::timestamptz, o.created_at::timestamptz, now()) as updated, o.error,
            jsonb_strip_nulls(jsonb_build_object('stage', o.stage, 'progress', o.progress))
@@ -123,7 +124,7 @@ begin
     -- --- the counts
     select count(*) into got
       from jobs o
-      join job j on j.id = o.id and j.status::text = words ->> o.status::text
+      join job j on j.id = o.id and j.status::text = words ->> coalesce(o.status::text, 'NULL')
       join lateral (select e.next_status from job_event e where e.job_id = o.id order by e.ts desc, e.id desc limit 1) as e
         on e.next_status::text = j.status::text;
     if got <> had then

@@ -74,20 +74,36 @@ def test_carried_jobs_are_listed_and_counted(migrate, database):
     assert database.sql("select cardinality(c.ids), w.dead from claim c join worker w on w.id = c.worker") == [(4, False)]
 
 
-def test_an_unknown_status_stops_the_upgrade(migrate, database):
-    make_jobs(database, [(str(uuid.uuid4()), "pending", None, None, None, None), (str(uuid.uuid4()), "DONE", None, None, None, None),
-                         (str(uuid.uuid4()), None, None, None, None, None)])
-    before = old_rows(database)
-    migrate("upgrade", FILLED)
-    done = migrate("upgrade", "head", fails=1)
-    assert "'DONE' (1)" in done.stderr and "NULL (1)" in done.stderr and "--map-status OLD=NEW" in done.stderr
-    assert migrate.version() == FILLED and database.one("select count(*) from job") == 0
-    database.sql("update jobs_before_ledger set status = 'failed' where status is null")
-    done = migrate("upgrade", "head", "--map-status", "DONE=completed")
-    assert 'jobs.status: "DONE" became "succeeded" in 1 rows' in done.stderr
-    assert database.sql("select status::text from job order by 1") == [("failed",), ("queued",), ("succeeded",)]
+STRANGE = ["pending", "DONE", None, ""]
+LISTED = "jobs: unknown statuses, map each with --map-status OLD=NEW: '' (1) with =NEW, 'DONE' (1), NULL (1) with NULL=NEW"
+MAPPING = "--map-status", "DONE=completed", "--map-status", "=queued", "--map-status", "NULL=failed"
+
+
+@pytest.mark.parametrize("start", [None, "3af4686817cc"])
+def test_an_unknown_status_stops_the_upgrade_before_it_begins(migrate, database, start):
+    if start:
+        OldLedger(database)
+    make_jobs(database, [(str(uuid.uuid4()), status, None, None, None, None) for status in STRANGE])
+    before, shape = old_rows(database), migrate.tables()
+    assert LISTED in migrate("upgrade", "head", fails=1).stderr
+    assert (migrate.version(), migrate.tables(), old_rows(database)) == (start, shape, before)
+    told = migrate("upgrade", "head", *MAPPING).stderr
+    for line in ('"DONE" became "succeeded"', '"" became "queued"', '"NULL" became "failed"'):
+        assert f"jobs.status: {line} in 1 rows" in told
+    assert database.sql("select status::text, count(*) from job group by 1 order by 1") == [("failed", 1), ("queued", 2), ("succeeded", 1)]
+    assert violations(database) == []
     migrate("downgrade", "-1")
-    assert [row[1] for row in old_rows(database)] == [row[1] or "failed" for row in before]
+    assert old_rows(database) == before
+
+
+def test_a_status_that_came_later_stops_the_upgrade(migrate, database):
+    make_jobs(database, [])
+    migrate("upgrade", FILLED)
+    for status in STRANGE:
+        database.sql("insert into jobs_before_ledger (id, status) values (gen_random_uuid(), %s)", status)
+    assert LISTED in migrate("upgrade", "head", fails=1).stderr
+    assert migrate.version() == FILLED and database.one("select count(*) from job") == 0
+    migrate("upgrade", "head", *MAPPING)
 
 
 def test_a_status_is_mapped_to_a_status_only(migrate, database):

@@ -100,11 +100,15 @@ $$;
 
 do $$
 declare
-    named text := (select t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
-                    where a.attrelid = 'job'::regclass and a.attname = 'status');
+    named record;
 begin
-    if named <> 'job_status' then
-        execute format('alter type %I rename to job_status', named);
+    select t.typname, t.typtype into named from pg_attribute a join pg_type t on t.oid = a.atttypid
+     where a.attrelid = 'job'::regclass and a.attname = 'status';
+    if named.typtype <> 'e' then
+        raise exception 'job.status: its type is %, not an enum: not all of 3af4686817cc was applied', named.typname;
+    elsif named.typname <> 'job_status' then
+        execute format('alter type %I rename to job_status', named.typname);
+        execute format('comment on type job_status is %L', 'Before 5c1de7a4b8f0: ' || named.typname);
     end if;
 end
 $$;
@@ -163,7 +167,7 @@ BEGIN;
 
 UPDATE alembic_version SET version_num='5c1de7a4b8f0' WHERE alembic_version.version_num = '3af4686817cc';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '5c1de7a4b8f0', 'e50643469f434a5e48ab5f3fa089c33b9d8beb3d3afa92683e614c3fe2b83c03', 'applied', 11, now())
+    VALUES ('alembic_version', '5c1de7a4b8f0', 'd44772e293786091fc8cea1e76e7e562c6349d524769367bf8e1a6806fbe85d9', 'applied', 11, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

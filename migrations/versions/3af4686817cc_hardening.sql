@@ -166,12 +166,18 @@ drop function heimdex_lock;
 select set_config('client_min_messages', 'warning', true);
 alter table job_event alter column next_status type varchar(50) using next_status::text;
 alter table job_event alter column prev_status type varchar(50) using prev_status::text;
-alter table job drop constraint ck_job_status;
-alter table job alter column status drop default;
-alter table job alter column status type varchar(50) using status::text;
-alter table job alter column status set default 'queued';
-alter table job add constraint ck_job_status
-    check (status in ('queued', 'running', 'succeeded', 'failed', 'canceled', 'dead_letter'));
-drop type job_status;
+do $$
+declare
+    named constant regtype := (select atttypid from pg_attribute where attrelid = 'job'::regclass and attname = 'status'); -- Alembic's may differ
+begin
+    alter table job drop constraint ck_job_status;
+    alter table job alter column status drop default;
+    alter table job alter column status type varchar(50) using status::text;
+    alter table job alter column status set default 'queued';
+    alter table job add constraint ck_job_status
+        check (status in ('queued', 'running', 'succeeded', 'failed', 'canceled', 'dead_letter'));
+    execute format('drop type %s', named);
+end
+$$;
 create index if not exists idx_job_org_status on job (org_id, status, created_at); -- a large table was left without them
 create index if not exists idx_job_type_status on job (type, status);

@@ -69,14 +69,18 @@ begin
 end
 $$;
 
--- Deployed databases name the enum differently: one name from here on.
+-- Deployed databases name the enum differently: one name from here on. The way down gives its own back, which is what Alembic will drop.
 do $$
 declare
-    named text := (select t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
-                    where a.attrelid = 'job'::regclass and a.attname = 'status');
+    named record;
 begin
-    if named <> 'job_status' then
-        execute format('alter type %I rename to job_status', named);
+    select t.typname, t.typtype into named from pg_attribute a join pg_type t on t.oid = a.atttypid
+     where a.attrelid = 'job'::regclass and a.attname = 'status';
+    if named.typtype <> 'e' then
+        raise exception 'job.status: its type is %, not an enum: not all of 3af4686817cc was applied', named.typname;
+    elsif named.typname <> 'job_status' then
+        execute format('alter type %I rename to job_status', named.typname);
+        execute format('comment on type job_status is %L', 'Before 5c1de7a4b8f0: ' || named.typname);
     end if;
 end
 $$;
@@ -141,3 +145,13 @@ drop index job_troubled;
 drop index job_event_before_ts;
 drop index job_event_before_key;
 drop function heimdex_lock;
+do $$
+declare
+    named constant text := substring(obj_description('job_status'::regtype, 'pg_type') from '^Before 5c1de7a4b8f0: (.+)$');
+begin
+    if named is not null then
+        comment on type job_status is null;
+        execute format('alter type job_status rename to %I', named);
+    end if;
+end
+$$;

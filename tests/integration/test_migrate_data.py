@@ -249,6 +249,19 @@ def test_fewer_events_take_the_type(migrate, database):
     assert violations(database) == []
 
 
+def test_the_enum_has_its_name_again_on_the_way_down(migrate, database):
+    OldLedger(database, enum="\"jobStatus\"", jobs=10)
+    enums = "select typname from pg_type where typtype = 'e'"
+    for _ in range(2):
+        migrate("upgrade", "head")
+        assert database.sql(enums) == [("job_status",)]
+        migrate("downgrade", "3af4686817cc")
+        assert database.sql(enums) == [("jobStatus",)]
+        assert database.one("select obj_description('\"jobStatus\"'::regtype, 'pg_type')") is None
+    migrate("downgrade", "-1")
+    assert database.sql(enums) == []
+
+
 def test_normalised_statuses_are_told(migrate, database):
     OldLedger(database, revision="001_job_ledger_init", jobs=10)
     database.sql("alter table job drop constraint ck_job_status")

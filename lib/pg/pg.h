@@ -32,6 +32,7 @@ struct hx_pg_error {
     enum hx_pg_class class;
     char sqlstate[6];    /* "" when the server said nothing */
     char message[256];   /* primary message, redacted, without DETAIL */
+    char detail[256];    /* DETAIL's first line, redacted; "" if there is none, or if it tells a whole row */
     char constraint[64]; /* of 23xxx, else "" */
     int statement;       /* index of the failing statement, -1 unknown */
     bool in_doubt;       /* the Sync may have reached the server: it may have committed */

@@ -66,14 +66,26 @@ static const struct {
     { "invalid integer value", HX_PG_OTHER },
 };
 
-static void set_message(struct hx_pg_error *e, const char *text) {
+static void set_text(char *to, size_t size, const char *text) {
     _cleanup_buf_ struct hx_buf redacted = { 0 };
     hx_redact(&redacted, text);
-    hx_strcopy(e->message, sizeof e->message, redacted.data ? redacted.data : "");
+    hx_strcopy(to, size, redacted.data ? redacted.data : "");
     /* One line: a message may go into a log or a column as it is. */
-    for (char *c = e->message; *c; c++)
+    for (char *c = to; *c; c++)
         if ((unsigned char)*c < ' ')
             *c = ' ';
+}
+
+static void set_message(struct hx_pg_error *e, const char *text) {
+    set_text(e->message, sizeof e->message, text);
+}
+
+/* A broken check or NOT NULL gives the row with all its values, which nobody wants in a log. */
+static void set_detail(struct hx_pg_error *e, const char *text) {
+    if (!text || hx_streq(e->sqlstate, "23502") || hx_streq(e->sqlstate, "23514"))
+        return;
+    _cleanup_free_ char *first = hx_strndup(text, strcspn(text, "\n"));
+    set_text(e->detail, sizeof e->detail, first);
 }
 
 void pg_error_set(struct hx_pg_error *e, enum hx_pg_class class, const char *fmt, ...) {
@@ -116,6 +128,7 @@ void pg_error_of_result(struct hx_pg_error *e, const PGresult *result) {
     if (constraint)
         hx_strcopy(e->constraint, sizeof e->constraint, constraint);
     set_message(e, primary ? primary : "unknown error");
+    set_detail(e, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
 }
 
 bool pg_result_is_fatal(const PGresult *result) {

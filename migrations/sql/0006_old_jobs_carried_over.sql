@@ -84,7 +84,8 @@ begin
     select count(*) into had from jobs;
     select count(*) into twice from jobs o join job j on j.id = o.id;
     if twice > 0 then
-        raise exception 'jobs: % of its ids are in job already', twice;
+        raise exception 'jobs: % of its ids are in job already: drop these rows in one of the two', twice using detail =
+            (select string_agg(id::text, ', ') from (select id from jobs join job using (id) order by id limit 5) as r);
     end if;
 
     -- --- how to make it again
@@ -106,14 +107,19 @@ begin
     insert into job_before_jobs select id from job;
     create temporary table carried as
     select o.id, o.status::text as old, (words ->> coalesce(o.status::text, 'NULL'))::job_status as status,
-           coalesce(o.created_at::timestamptz, o.updated_at::timestamptz, now()) as created,
-           coalesce(o.updated_at::timestamptz, o.created_at::timestamptz, now()) as updated, o.error,
+           coalesce(t.created, t.updated, now()) as created, coalesce(t.updated, t.created, now()) as updated, o.error,
            jsonb_strip_nulls(jsonb_build_object('stage', o.stage, 'progress', o.progress))
                || case when o.result is not null then jsonb_build_object('result', o.result) else '{}' end
                || jsonb_build_object('carried_over', now(), 'legacy', to_jsonb(o) - array['id', 'stage', 'progress', 'result', 'error', 'created_at', 'updated_at']
-                      || case when o.created_at is null then '{"created_at": null}'::jsonb else '{}' end
-                      || case when o.updated_at is null then '{"updated_at": null}'::jsonb else '{}' end) as detail
-      from jobs o;
+                      || case when t.created is null then jsonb_build_object('created_at', o.created_at) else '{}' end
+                      || case when t.updated is null then jsonb_build_object('updated_at', o.updated_at) else '{}' end) as detail
+      from jobs o
+     cross join lateral (select case when isfinite(o.created_at::timestamptz) then o.created_at::timestamptz end as created,
+                                case when isfinite(o.updated_at::timestamptz) then o.updated_at::timestamptz end as updated) as t;
+    select count(*) into got from jobs where not isfinite(created_at::timestamptz) or not isfinite(updated_at::timestamptz);
+    if got > 0 then
+        raise notice 'jobs: % rows have an infinite created_at or updated_at, which became the other one, or now', got;
+    end if;
     if exists (select from carried where status = 'running') then
         -- As in a7e3905fd21c: the first scheduler that watches it for a lease takes its jobs back.
         insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types)
@@ -148,15 +154,19 @@ begin
      where e.n <= e.last;
 
     -- --- the counts
-    select count(*) into got
-      from jobs o
-      join job j on j.id = o.id and j.status::text = words ->> coalesce(o.status::text, 'NULL')
-      join lateral (select e.next_status from job_event e where e.job_id = o.id order by e.ts desc, e.id desc limit 1) as e
-        on e.next_status::text = j.status::text;
+    create temporary table lost as
+    select o.id from jobs o where not exists (
+        select from job j
+          join lateral (select e.next_status from job_event e where e.job_id = j.id order by e.ts desc, e.id desc limit 1) as e
+            on e.next_status::text = j.status::text
+         where j.id = o.id and j.status::text = words ->> coalesce(o.status::text, 'NULL'));
+    select had - count(*) into got from lost;
     if got <> had then
-        raise exception 'jobs: it has % rows, % of them were carried over: nothing was changed', had, got;
+        raise exception 'jobs: it has % rows, % of them were carried over: nothing was changed', had, got using detail =
+            'no job of their status, or no events that lead to it: '
+            || (select string_agg(id::text, ', ') from (select id from lost order by id limit 5) as r);
     end if;
-    drop table jobs, carried;
+    drop table jobs, carried, lost;
     raise notice 'jobs: % rows carried over to job', had;
 end
 $$;
@@ -179,7 +189,7 @@ $$;
 
 UPDATE alembic_version SET version_num='d94b6e0c83f5' WHERE alembic_version.version_num = 'a7e3905fd21c';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', 'd94b6e0c83f5', '5b63f2da30c2479ebe0d868258ba89cc685a4be2cd567b875b46f8ebfed22e2c', 'applied', 4, now())
+    VALUES ('alembic_version', 'd94b6e0c83f5', '01c381be6aea8cefecb522d679cd451bb249179dc24d9b90a32803f617586886', 'applied', 4, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

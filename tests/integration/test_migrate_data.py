@@ -199,10 +199,44 @@ def test_jobs_stay_when_the_counts_disagree(migrate, database):
     migrate("upgrade", FILLED)
     database.sql("create function lose() returns trigger language plpgsql as 'begin return null; end'")
     database.sql("create trigger lose before insert on job for each row when (new.status = 'failed') execute function lose()")
-    assert "16 rows, 12 of them were carried over: nothing was changed" in migrate("upgrade", "head", fails=1).stderr
+    told = migrate("upgrade", "head", fails=1).stderr
+    assert "16 rows, 12 of them were carried over: nothing was changed: no job of their status, or no events that lead to it: " in told
+    assert all(row[0] in told for row in before if row[1] == "failed")
     database.sql("alter table jobs_before_ledger rename to jobs")
     assert old_rows(database) == before
     assert database.one("select count(*) from job") == 0
+
+
+def test_times_without_end_are_carried_over(migrate, database):
+    make_jobs(database, some_jobs())
+    database.sql("update jobs set updated_at = 'infinity' where stage is not null")
+    database.sql("update jobs set created_at = '-infinity' where progress = 0")
+    database.sql("update jobs set created_at = '-infinity', updated_at = '-infinity' where progress = 7")
+    before = old_rows(database, "id, status, created_at::text, updated_at::text")
+    assert "jobs: 12 rows have an infinite created_at or updated_at" in migrate("upgrade", "head").stderr
+    assert database.one("select count(*) from job where isfinite(created_at) and isfinite(updated_at)") == len(before)
+    assert violations(database) == []
+    migrate("downgrade", "-1")
+    assert old_rows(database, "id, status, created_at::text, updated_at::text") == before
+
+
+def test_ids_that_are_in_job_already_are_named(migrate, database):
+    make_jobs(database, some_jobs())
+    migrate("upgrade", FILLED)
+    database.sql("insert into job (id, org_id, type) select id, id, 'x' from jobs_before_ledger where status = 'failed'")
+    ids = sorted(id for id, in database.sql("select id from job"))
+    told = migrate("upgrade", "head", fails=1).stderr
+    assert f"jobs: 4 of its ids are in job already: drop these rows in one of the two: {', '.join(ids)}\n" in told
+
+
+def test_what_hangs_on_jobs_is_named(migrate, database):
+    make_jobs(database, some_jobs())
+    migrate("upgrade", FILLED)
+    database.sql("create view report as select status from jobs_before_ledger")
+    told = migrate("upgrade", "head", fails=1).stderr
+    assert told.splitlines()[-1].endswith("2BP01: cannot drop desired object(s) because other objects depend on them: view report depends on table jobs")
+    database.sql("drop view report")
+    migrate("upgrade", "head")
 
 
 # --- databases that Alembic made ------------------------------------------------------------------------------------

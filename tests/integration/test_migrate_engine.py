@@ -281,6 +281,16 @@ def test_what_a_revision_says(migrate, chain, apply):
     assert "unheard" not in err
 
 
+def test_an_error_tells_its_detail_but_no_row(migrate, chain, apply):
+    chain("a1", "", "create table t (n integer primary key, word text, check (n > 0)); insert into t values (1, 'hush');")
+    apply()
+    chain("b2", "a1", "insert into t values (1, 'hush');")
+    assert apply(fails=1).stderr.endswith('"t_pkey": Key (n)=(1) already exists.\n')
+    for n in ("null", "0"):
+        chain("b2", "a1", f"insert into t values ({n}, 'hush');")
+        assert "hush" not in apply(fails=1).stderr
+
+
 def test_map_status_reaches_the_sql(migrate, chain, apply):
     chain("a1", "", "create table t as select current_setting('heimdex.status_map') as map;")
     apply("upgrade", "head", "--map-status", "weird=failed", "--map-status", "done=completed")

@@ -5,7 +5,10 @@ import uuid
 
 import psycopg2
 
+from checker.check import check_database
+
 ORG = "00000000-0000-0000-0000-000000000000"
+MAPPED = {"pending": "queued", "processing": "running", "completed": "succeeded", "failed": "failed"}
 STATUSES = ("queued", "running", "succeeded", "failed", "canceled", "dead_letter")
 
 VERSION = """
@@ -154,3 +157,24 @@ def make_jobs(database, rows):
             cursor.execute("insert into jobs values (%s, %s, %s, %s, %s, %s, timestamptz '2024-01-01 00:00:00.123456+00' + %s * interval '1 min', "
                            "timestamptz '2024-01-01 00:00:07.654321+00' + %s * interval '1 min')", (*row, n, n))
     connection.close()
+
+
+def some_jobs():
+    """Each status with and without everything that a row can have."""
+    rows = []
+    for status in MAPPED:
+        rows += [(status, None, None, None, None), (status, "extracting", 0, '{"pages": [1, 2.50], "text": "\\u00e4"}', "it broke: \"badly\"\n"),
+                 (status, "indexing", 100, "null", ""), (status, None, 7, "[]", None)]
+    return [(str(uuid.uuid4()), *row) for row in rows]
+
+
+def old_rows(database, columns="*"):
+    return database.sql(f"select {columns} from jobs order by id")
+
+
+def violations(database):
+    """Of the invariants, but those that count starts: the predecessor's events tell of starts that its rows don't count."""
+    connection = database.connect()
+    found = [problem for problem in check_database(connection, same_transaction=False) if not problem.startswith(("I3 ", "I5 "))]
+    connection.close()
+    return found

@@ -158,7 +158,8 @@ int hx_scratch_run(struct hx_scratch *scratch, const char *path, const struct hx
     if (error.class == HX_PG_OK)
         return 0;
     size_t at = error.statement >= 0 && (size_t)error.statement < n ? (size_t)error.statement : n - 1;
-    hx_complain("%s:%u: %s: %s", path, statements[at].line, error.sqlstate, error.message);
+    hx_complain("%s:%u: %s%s%s", path, statements[at].line, error.sqlstate, error.sqlstate[0] ? ": " : "",
+                error.message);
     return error.class == HX_PG_UNAVAILABLE ? HX_EXIT_UNAVAILABLE : HX_EXIT_NO;
 }
 

@@ -153,11 +153,16 @@ static bool controls_transaction(struct reader r) {
     return take(&r, "prepare") && hx_token_is(&r.token, "transaction");
 }
 
+bool hx_statement_streams(const char *sql) {
+    struct reader first = begin(sql);
+    return hx_token_is(&first.token, "copy") && (has_word(first, "stdin") || has_word(first, "stdout"));
+}
+
 const char *hx_statement_forbidden(const char *sql, bool without_transaction) {
     struct reader first = begin(sql);
     if (controls_transaction(first))
         return "a revision is one transaction, which heimdex-migrate begins and commits";
-    if (hx_token_is(&first.token, "copy") && (has_word(first, "stdin") || has_word(first, "stdout")))
+    if (hx_statement_streams(sql))
         return "COPY can't read or write the client's streams here; use INSERT";
     HX_CLEANUP(hx_statement_info_reset) struct hx_statement_info info;
     hx_statement_read(sql, &info);

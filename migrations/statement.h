@@ -21,6 +21,9 @@ struct hx_statement_info {
 void hx_statement_read(const char *sql, struct hx_statement_info *ret);
 void hx_statement_info_reset(struct hx_statement_info *info);
 
+/* COPY … FROM STDIN or TO STDOUT, whose data would come from us or go to us. */
+bool hx_statement_streams(const char *sql);
+
 /* Why this statement can't stand in a revision (a literal), or NULL: BEGIN, COMMIT and their like would tear its
  * transaction apart, COPY … FROM STDIN has no data to read, and what can't run in a transaction needs the mark
  * `-- no-transaction`, without_transaction. */

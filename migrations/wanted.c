@@ -3,6 +3,7 @@
 #include "common/exit_codes.h"
 #include "common/log.h"
 #include "migrations/scratch.h"
+#include "migrations/statement.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,29 +68,49 @@ static int read_file(const char *path, struct hx_buf *ret) {
     return HX_EXIT_DATA;
 }
 
-static int apply_file(struct hx_scratch *scratch, const char *path) {
+/* The client's streams, whose data would stand in the file: what follows is no SQL, so this comes before any other complaint. */
+static int refuse_streams(const char *path, const struct hx_statements *statements) {
+    for (size_t i = 0; i < statements->count; i++)
+        if (hx_statement_streams(statements->items[i].sql)) {
+            hx_complain("--against: %s:%u: COPY can't read or write the client's streams here; pg_dump --inserts or "
+                        "--schema-only writes a file without it",
+                        path, statements->items[i].line);
+            return HX_EXIT_DATA;
+        }
+    return 0;
+}
+
+static int load_file(const char *path, struct hx_statements *ret) {
     _cleanup_buf_ struct hx_buf text = { 0 };
     int r = read_file(path, &text);
     if (r != 0)
         return r;
     blank_commands(text.data);
-    HX_CLEANUP(hx_statements_reset) struct hx_statements statements = { 0 };
     unsigned line;
     const char *why;
-    if (hx_split(text.data, strlen(text.data), 1, &statements, &line, &why) < 0) {
+    int split = hx_split(text.data, strlen(text.data), 1, ret, &line, &why);
+    r = refuse_streams(path, ret);
+    if (r == 0 && split < 0) {
         hx_complain("--against: %s:%u: %s", path, line, why);
-        return HX_EXIT_DATA;
+        r = HX_EXIT_DATA;
     }
-    r = run_one_by_one(scratch, path, &statements);
+    return r;
+}
+
+static int apply_file(struct hx_scratch *scratch, const char *path, const struct hx_statements *statements) {
+    int r = run_one_by_one(scratch, path, statements);
     return r ? r : hx_scratch_settle(scratch);
 }
 
 static int read_scratch(struct hx_database *live, struct hx_schema *ret) {
     HX_CLEANUP(hx_scratch_drop_p) struct hx_scratch *scratch = NULL;
+    HX_CLEANUP(hx_statements_reset) struct hx_statements statements = { 0 };
     const char *file = live->options->against;
-    int r = hx_scratch_make(live, &scratch);
+    int r = file ? load_file(file, &statements) : 0;
     if (r == 0)
-        r = file ? apply_file(scratch, file) : apply_chain(scratch, live->site->chain);
+        r = hx_scratch_make(live, &scratch);
+    if (r == 0)
+        r = file ? apply_file(scratch, file, &statements) : apply_chain(scratch, live->site->chain);
     return r ? r : read_schema(hx_scratch_database(scratch)->pg, live, ret);
 }
 

@@ -219,11 +219,20 @@ static void take_error(struct hx_pg *pg, struct hx_pg_tx *tx, const PGresult *re
     pg->doomed |= dooms;
 }
 
-/* libpq's own failure: out of memory for a result, COPY. The server may well have gone on. */
+static bool is_copy(ExecStatusType status) {
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/* libpq's own failure: out of memory for a result, COPY with the client. The server may well have gone on. */
 static void take_local_error(struct hx_pg *pg, struct hx_pg_tx *tx, const PGresult *result) {
+    ExecStatusType status = PQresultStatus(result);
     if (!tx->failed) {
-        pg_error_set(&tx->error, HX_PG_OTHER, "%s", PQresultErrorMessage(result));
-        tx->error.in_doubt = tx->failed = true;
+        if (is_copy(status))
+            pg_error_set(&tx->error, HX_PG_DATA, "COPY with the client isn't supported here");
+        else
+            pg_error_set(&tx->error, HX_PG_OTHER, "%s", PQresultErrorMessage(result));
+        tx->failed = true;
+        tx->error.in_doubt = status != PGRES_COPY_IN; /* which has its end from us only */
         if (tx->at == PG_AT_QUERY)
             tx->error.statement = (int)tx->at_statement;
         pg->why = tx->error;
@@ -251,7 +260,7 @@ static bool take_result(struct hx_pg *pg, struct hx_pg_tx *tx, PGresult *result)
         tx->statements[tx->at_statement].result = result;
     else
         PQclear(result);
-    return goes_on;
+    return goes_on && !is_copy(status); /* libpq would tell of a COPY again and again */
 }
 
 /* For a failure point: it has committed, and nobody heard of it. */

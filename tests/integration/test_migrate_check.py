@@ -210,6 +210,26 @@ def test_bad_schema_files(head, tmp_path):
     assert f"{file}:1: " in head("check", "--against", file, fails=65).stderr
 
 
+@pytest.mark.parametrize("copy", ["copy t (n) from stdin;\n1 it's data\n\\.\n", "copy t to stdout;\n"])
+def test_a_schema_file_with_data_of_the_client(head, tmp_path, copy):
+    """pg_dump writes COPY unless told otherwise, and what follows that is no SQL."""
+    file = tmp_path / "dump.sql"
+    file.write_text(f"create table t (n text);\n\n{copy}")
+    done = head("check", "--against", file, fails=65)
+    assert f"--against: {file}:3: COPY can't read" in done.stderr and "pg_dump --inserts" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_schema_file(head, database, tmp_path, signo):
+    file = tmp_path / "schema.sql"
+    file.write_text("create table t ();\nselect pg_sleep(60);")
+    process = head.binaries.popen("heimdex-migrate", "check", "--against", file, env=database.env)
+    until(lambda: database.sql("select 1 from pg_stat_activity where datname like 'heimdex\\_scratch\\_%' and wait_event = 'PgSleep'"))
+    process.send_signal(signo)
+    assert process.wait(timeout=20) == -signo
+
+
 def test_autogenerate_wants_the_head(migrate, chain):
     chain("a1", "", "create table t ();")
     assert "upgrade head" in migrate("revision", "-m", "x", "--autogenerate", "--chain", chain.directory, fails=1).stderr

@@ -37,6 +37,14 @@ static void what_a_revision_cannot_hold(void **s) {
             fail_msg("forbidden: %s", good[i]);
 }
 
+static void what_streams(void **s) {
+    (void)s;
+    assert_true(hx_statement_streams("/* x */ COPY public.t (a, b) FROM stdin"));
+    assert_true(hx_statement_streams("copy t to stdout"));
+    assert_false(hx_statement_streams("copy t from '/tmp/stdin'"));
+    assert_false(hx_statement_streams("select 'copy' as stdin"));
+}
+
 static void what_needs_the_mark(void **s) {
     (void)s;
     static const char *const cases[] = {
@@ -100,6 +108,7 @@ static void kinds(void **s) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_revision_cannot_hold),
+        cmocka_unit_test(what_streams),
         cmocka_unit_test(what_needs_the_mark),
         cmocka_unit_test(kinds),
     };

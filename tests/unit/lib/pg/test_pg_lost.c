@@ -61,6 +61,36 @@ static void a_terminated_backend_says_so(void **state) {
     live_close(&l);
 }
 
+/* libpq tells of a COPY with the client again and again, and can't leave it in a pipeline: the connection goes, the handle stays. */
+static void a_copy_with_the_client_is_refused(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    static const struct hx_pg_stmt copies[] = {
+        { "make", "create temporary table copied (n int4)" },
+        { "out", "copy (select 1) to stdout" },
+        { "in", "copy pg_temp.copied from stdin" },
+    };
+    struct live l;
+    for (size_t i = 1; i < HX_ARRAY_LEN(copies); i++) {
+        live_open(&l, &defaults);
+        struct outcome o = { 0 }, behind;
+        struct hx_pg_tx *tx = hx_pg_tx_new("copy");
+        hx_pg_tx_add(tx, &copies[0]);
+        hx_pg_tx_add(tx, &copies[i]);
+        hx_pg_submit(l.pg, tx, 0, outcome_cb, &o);
+        live_submit(&l, &one, 0, &behind);
+        LIVE_UNTIL(&l, hx_pg_pending(l.pg) == 0);
+        assert_int_equal(o.ends, 1);
+        assert_int_equal(o.class, HX_PG_DATA);
+        assert_string_equal(o.error.message, "COPY with the client isn't supported here");
+        assert_int_equal(o.error.statement, 1);
+        assert_int_equal(o.error.in_doubt, i == 1); /* what waits for our data can't have been committed */
+        assert_int_equal(l.downs, 1);
+        assert_int_equal(live_run(&l, &one, &o), HX_PG_OK);
+        live_close(&l);
+    }
+}
+
 static void an_idle_connection_knows_why_it_was_closed(void **state) {
     (void)state;
     LIVE_OR_SKIP();
@@ -197,6 +227,7 @@ static void a_stopped_backend_meets_the_deadline(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminated_backend_says_so),
+        cmocka_unit_test(a_copy_with_the_client_is_refused),
         cmocka_unit_test(an_idle_connection_knows_why_it_was_closed),
         cmocka_unit_test(a_cut_connection_leaves_doubt),
         cmocka_unit_test(a_frozen_server_meets_the_deadline),

@@ -33,6 +33,7 @@ int hx_apply_position(struct hx_database *database, const struct hx_chain *chain
     if (r != 0)
         return r;
     hx_record_check(&record, chain, &problems);
+    hx_record_check_ended(&record, chain, &problems);
     hx_problems_complain(&problems, database->site->service);
     return hx_record_position(&record, chain, ret_position) < 0 ? HX_EXIT_NO : 0;
 }
@@ -61,18 +62,12 @@ static int check_steps(const struct hx_chain *chain, size_t position, size_t goa
 /* A revision that was interrupted on its way, in the direction that isn't ours. */
 static int refuse_interrupted(const struct hx_record *record, const struct hx_chain *chain, size_t position,
                               bool down) {
-    size_t count = hx_chain_count(chain);
-    bool upgrading = position<count, downgrading = position> 0;
-    const struct hx_record_row *up = upgrading ? hx_record_find(record, hx_chain_at(chain, position)->id) : NULL;
-    const struct hx_record_row *dn = downgrading ? hx_record_find(record, hx_chain_at(chain, position - 1)->id) : NULL;
-    const struct hx_record_row *row = up && up->state == HX_RECORD_UPGRADING && down      ? up
-                                      : dn && dn->state == HX_RECORD_DOWNGRADING && !down ? dn
-                                                                                          : NULL;
-    if (!row)
+    const struct hx_record_row *row = hx_record_interrupted(record, chain, position);
+    if (!row || (row->state == HX_RECORD_DOWNGRADING) == down)
         return 0;
-    const char *verb = row == up ? "upgrade" : "downgrade";
-    hx_complain("%s: its %s was interrupted after statement %zu: let it end first: heimdex-migrate %s %s",
-                row->revision, verb, row->statements, verb, row == up ? row->revision : "-1");
+    HX_CLEANUP(hx_problems_reset) struct hx_problems problems = { 0 };
+    hx_record_tell_interrupted(row, &problems);
+    hx_complain("%s; %s", problems.items[0].why, problems.items[0].mend);
     return HX_EXIT_NO;
 }
 
@@ -123,6 +118,8 @@ int hx_apply(struct hx_database *database, const struct hx_chain *chain, const s
         r = resolve(target, chain, position, &goal);
     if (r == 0)
         r = check_steps(chain, position, goal, target->down);
+    if (r == 0)
+        r = refuse_interrupted(&record, chain, position, target->down);
     if (r != 0 || reached(position, goal, target->down))
         return r;
     r = hx_lock_take(database);

@@ -12,8 +12,10 @@ static int judge_applied(const struct hx_migrate *options, const struct hx_site 
     int r = hx_database_open(options, site, &database);
     if (r == 0)
         r = hx_record_read(database, &record);
-    if (r == 0)
+    if (r == 0) {
         hx_record_check(&record, site->chain, problems);
+        hx_record_check_ended(&record, site->chain, problems);
+    }
     return r;
 }
 

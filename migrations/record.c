@@ -235,6 +235,39 @@ void hx_record_check(const struct hx_record *record, const struct hx_chain *chai
         check_row(&record->rows[i], record, chain, position, problems);
 }
 
+/* --- what was interrupted ------------------------------------------------------------------------------------ */
+
+static const struct hx_record_row *find_in(const struct hx_record *record, const struct hx_chain *chain, size_t index,
+                                           enum hx_record_state state) {
+    const struct hx_record_row *row =
+        index < hx_chain_count(chain) ? hx_record_find(record, hx_chain_at(chain, index)->id) : NULL;
+    return row && row->state == state ? row : NULL;
+}
+
+const struct hx_record_row *hx_record_interrupted(const struct hx_record *record, const struct hx_chain *chain,
+                                                  size_t position) {
+    const struct hx_record_row *up = find_in(record, chain, position, HX_RECORD_UPGRADING);
+    return up || position == 0 ? up : find_in(record, chain, position - 1, HX_RECORD_DOWNGRADING);
+}
+
+void hx_record_tell_interrupted(const struct hx_record_row *row, struct hx_problems *problems) {
+    bool down = row->state == HX_RECORD_DOWNGRADING;
+    const char *verb = down ? "downgrade" : "upgrade";
+    struct hx_problem *problem =
+        hx_problem_add(problems, "interrupted", row->revision, "%s: its %s was interrupted after statement %zu",
+                       row->revision, verb, row->statements);
+    hx_problem_mend(problem, "let it end first: heimdex-migrate %s %s", verb, down ? "-1" : row->revision);
+}
+
+void hx_record_check_ended(const struct hx_record *record, const struct hx_chain *chain, struct hx_problems *problems) {
+    size_t position;
+    const struct hx_record_row *row = NULL;
+    if (hx_record_position(record, chain, &position) == 0)
+        row = hx_record_interrupted(record, chain, position);
+    if (row)
+        hx_record_tell_interrupted(row, problems);
+}
+
 /* --- parts of a transaction --------------------------------------------------------------------------------- */
 
 int hx_record_add_check(struct hx_pg_tx *tx, struct hx_database *database, const char *id) {

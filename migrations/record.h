@@ -43,6 +43,14 @@ int hx_record_position(const struct hx_record *record, const struct hx_chain *ch
 /* Adds a problem for what the chain doesn't know, and for what was edited since it was applied. */
 void hx_record_check(const struct hx_record *record, const struct hx_chain *chain, struct hx_problems *problems);
 
+/* The row of a `-- no-transaction` revision that stopped on its way where the database stands, or NULL. */
+const struct hx_record_row *hx_record_interrupted(const struct hx_record *record, const struct hx_chain *chain,
+                                                  size_t position);
+/* Adds a problem for such a row. */
+void hx_record_tell_interrupted(const struct hx_record_row *row, struct hx_problems *problems);
+/* Adds a problem if there is one: what goes on with it must not take it for a reason to stop. */
+void hx_record_check_ended(const struct hx_record *record, const struct hx_chain *chain, struct hx_problems *problems);
+
 /* --- parts of a transaction; each fails with a division by zero when it finds another state than it expects ---- */
 
 /* The version table stands at id alone (NULL: is empty). Each returns the statement's index. */

@@ -140,6 +140,26 @@ def test_killed_between_two_statements(migrate, chain, apply):
     assert migrate.record()["b2"] == ("applied", 4)
 
 
+def test_an_interrupted_downgrade_is_told_until_it_ends(migrate, chain, apply):
+    """The version table says b2, but half of b2 is gone."""
+    chain("a1", "", "select 1;")
+    path = chain.piecemeal("b2", "a1", "create table n1 ();", "drop table n1;\nselect 1 / 0;\nselect 2;")
+    apply()
+    apply("verify", "--applied")
+    assert "22012" in apply("downgrade", "-1", fails=1).stderr
+    told = "b2: its downgrade was interrupted after statement 1; let it end first: heimdex-migrate downgrade -1\n"
+    for target in ("b2", "head", "a1"):
+        assert apply("upgrade", target, fails=1).stderr == f"heimdex-migrate: {told}"
+    done = apply("current")
+    assert done.stdout == "b2 (head)\n" and done.stderr == f"heimdex-migrate: interrupted: {told}"
+    assert apply("verify", "--applied", fails=1).stderr == f"heimdex-migrate: interrupted: {told}"
+    path.write_text(path.read_text().replace("1 / 0", "1"))
+    apply("downgrade", "-1")
+    assert apply("current").stderr == ""
+    apply()
+    assert migrate.tables() == ["n1"] and apply("verify", "--applied").stderr == ""
+
+
 def test_what_has_run_must_not_be_edited_before_it_is_resumed(migrate, chain, apply):
     chain("a1", "", "create table runs (n integer);")
     path = chain.piecemeal("b2", "a1", "insert into runs values (1);\nselect 1 / 0;")

@@ -36,6 +36,8 @@ static enum hx_pg_class ask_clock(struct probe *p, struct hx_pg_error *reterr) {
 static const char *mend_connection(const struct hx_pg_error *error) {
     if (hx_streq(error->sqlstate, "3D000"))
         return "createdb";
+    if (error->class == HX_PG_OTHER && !error->sqlstate[0]) /* libpq can't go on with what it was told */
+        return "correct the PG* variables, or the section postgres of the configuration";
     return error->class == HX_PG_DENIED ? "set PGUSER and PGPASSWORD, or postgres.user and postgres.password"
                                         : "systemctl start postgresql, or set PGHOST and PGPORT";
 }

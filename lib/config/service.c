@@ -64,6 +64,15 @@ static const char *nearest_member(const char *name) {
     return members[nearest].name;
 }
 
+/* Why the name isn't for a service to take, or NULL. */
+static const char *reserved_for(const char *member, const char *text) {
+    if (hx_streq(member, "version_table") && hx_streq(text, "heimdex_migration"))
+        return "this table is heimdex-migrate's own, beside the version table";
+    if (hx_streq(member, "schema") && (hx_startswith(text, "pg_") || hx_streq(text, "information_schema")))
+        return "this name is PostgreSQL's own";
+    return NULL;
+}
+
 static int read_member(struct entry *e, const config_setting_t *setting) {
     const char *name = config_setting_name(setting), *text = config_setting_get_string(setting);
     _cleanup_free_ char *where = where_of(e->source, setting);
@@ -77,6 +86,9 @@ static int read_member(struct entry *e, const config_setting_t *setting) {
         return hx_config_fail(e->error, -EINVAL, "%s: %s: must not be empty", where, name);
     if (members[member].identifier && strlen(text) > IDENTIFIER_MAX)
         return hx_config_fail(e->error, -EINVAL, "%s: %s: PostgreSQL's names have at most 63 bytes", where, name);
+    const char *reserved = reserved_for(members[member].name, text);
+    if (reserved)
+        return hx_config_fail(e->error, -EINVAL, "%s: %s: %s: %s", where, name, text, reserved);
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < ' ')
             return hx_config_fail(e->error, -EINVAL, "%s: %s: must not contain control characters", where, name);

@@ -50,20 +50,29 @@ enum hx_pg_class hx_pg_classify(const char *sqlstate) {
 static const struct {
     const char *part;
     enum hx_pg_class class;
+    const char *hint; /* or NULL: libpq's words say enough */
 } complaints[] = {
-    { "no password supplied", HX_PG_DENIED },
-    { "certificate", HX_PG_DENIED },
-    { "SSL was required", HX_PG_DENIED },
-    { "GSSAPI encryption required", HX_PG_DENIED },
-    { "channel binding", HX_PG_DENIED },
-    { "private key", HX_PG_DENIED },
-    { "authentication method", HX_PG_DENIED },
-    { "invalid connection option", HX_PG_OTHER },
-    { "missing \"=\"", HX_PG_OTHER },
-    { "definition of service", HX_PG_OTHER },
-    { " value: \"", HX_PG_OTHER }, /* invalid sslmode value: "…" */
-    { "invalid port number", HX_PG_OTHER },
-    { "invalid integer value", HX_PG_OTHER },
+    // clang-format off
+    { "no password supplied", HX_PG_DENIED, NULL },
+    { "does not support SSL", HX_PG_OTHER, "sslmode asks for it" },
+    { "certificate", HX_PG_DENIED, NULL },
+    { "GSSAPI encryption required", HX_PG_DENIED, NULL },
+    { "channel binding", HX_PG_DENIED, NULL },
+    { "private key", HX_PG_DENIED, NULL },
+    { "authentication method", HX_PG_DENIED, NULL },
+    { "invalid connection option", HX_PG_OTHER, NULL },
+    { "missing \"=\"", HX_PG_OTHER, NULL },
+    { "unterminated quoted string", HX_PG_OTHER, NULL },
+    { "definition of service", HX_PG_OTHER, NULL },
+    { " value: \"", HX_PG_OTHER, NULL }, /* invalid sslmode value: "…" */
+    { "invalid port number", HX_PG_OTHER, NULL },
+    { "invalid integer value", HX_PG_OTHER, NULL },
+    { "could not match ", HX_PG_OTHER, NULL }, /* 3 port numbers to 2 hosts */
+    { "could not parse network address", HX_PG_OTHER, NULL },
+    { " URI", HX_PG_OTHER, NULL }, /* a malformed URL */
+    { "percent-encoded", HX_PG_OTHER, NULL },
+    { "(expected \":\" or \"/\")", HX_PG_OTHER, NULL },
+    // clang-format on
 };
 
 static void set_text(char *to, size_t size, const char *text) {
@@ -157,7 +166,7 @@ static const char *find_sqlstate(const char *text) {
 /* A refused connection has no PGresult to ask. But libpq writes its text with the connection's verbosity, and a verbose
  * text carries the SQLSTATE in any language: "connection to server … failed: FATAL:  28P01: password …". */
 void pg_error_of_text(struct hx_pg_error *e, const char *text) {
-    const char *found = find_sqlstate(text), *message = text;
+    const char *found = find_sqlstate(text), *message = text, *hint = NULL;
 
     *e = (struct hx_pg_error){ .class = HX_PG_UNAVAILABLE, .statement = -1 };
     if (found) {
@@ -169,12 +178,14 @@ void pg_error_of_text(struct hx_pg_error *e, const char *text) {
         for (size_t i = 0; i < HX_ARRAY_LEN(complaints); i++)
             if (strstr(text, complaints[i].part)) {
                 e->class = complaints[i].class;
+                hint = complaints[i].hint;
                 break;
             }
     }
     /* The first line; what follows is the source location, or good advice for people at a prompt. */
     _cleanup_free_ char *line = hx_strndup(message, strcspn(message, "\n"));
-    set_message(e, *line ? line : "connection lost");
+    _cleanup_free_ char *hinted = hint ? hx_printf("%s (%s)", line, hint) : NULL;
+    set_message(e, hinted ? hinted : *line ? line : "connection lost");
 }
 
 void pg_error_of_connect(struct hx_pg_error *e, const PGconn *conn) {

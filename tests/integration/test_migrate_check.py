@@ -180,6 +180,19 @@ def test_against_a_database(head, postgres, database):
         other.drop()
 
 
+@pytest.mark.parametrize("dsn", ["host=127.0.0.1 password='x", "postgresql://[x", "postgresql://h?a=%zz", "postgresql://[::1]x/y", "nonsense=1",
+                                 "postgresql://h?nonsense", "host=127.0.0.1 port=1x", "postgresql://[]/"])
+def test_against_what_is_no_dsn(head, dsn):
+    assert head("check", "--against", dsn, fails=78).stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong, told", [({"PGHOST": "a,b", "PGPORT": "1,2,3"}, "3 port numbers to 2 hosts"), ({"PGHOSTADDR": "abc"}, "abc"),
+                                         ({"PGSSLMODE": "require"}, "sslmode")])
+def test_a_connection_that_cannot_be(migrate, wrong, told):
+    done = migrate("current", fails=78, **wrong)
+    assert told in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_against_a_schema_file(head, database, tmp_path):
     file = tmp_path / "schema.sql"
     file.write_text("\n".join(head.dump()))

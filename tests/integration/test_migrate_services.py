@@ -125,6 +125,8 @@ def test_sql_of_services(migrate, services):
     ("services = (\n{ name = \"a\"; chain = \"c\"; },\n{ name = \"a\"; chain = \"d\"; schema = \"d\"; }\n);", 3, "already"),
     ("services = (\n{ name = \"a\"; chain = \"c\"; },\n{ name = \"b\"; chain = \"d\"; }\n);", 3, "version table of a"),
     ("services = (\n{ name = \"a\"; chian = \"c\"; }\n);", 2, "did you mean chain?"), ("services = (\n{ name = 1; }\n);", 2, "must be a string"),
+    ("services = (\n{ name = \"a\"; chain = \"c\"; version_table = \"heimdex_migration\"; }\n);", 2, "heimdex-migrate's own"),
+    ("services = (\n{ name = \"a\"; chain = \"c\"; schema = \"pg_x\"; }\n);", 2, "PostgreSQL's own"),
     ("servces = ();", 1, "unknown key"), ("services = (\n{ name = \"a\"\n", 2, "syntax error"), ("services = (\n \"a\" );", 2, "a group"),
     ("services = (\n{ name = \"a\"; chain = \"c\"; schema = \"" + "x" * 64 + "\"; }\n);", 2, "63 bytes"),
 ])

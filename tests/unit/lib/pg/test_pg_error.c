@@ -79,6 +79,18 @@ static void reads_the_texts_of_refused_connections(void **state) {
           "server closed the connection unexpectedly" },
         { "invalid connection option \"hots\"\n", HX_PG_OTHER, "", "invalid connection option \"hots\"" },
         { "invalid sslmode value: \"no\"\n", HX_PG_OTHER, "", "invalid sslmode value: \"no\"" },
+        { "connection to server at \"a\" failed: server does not support SSL, but SSL was required\n", HX_PG_OTHER, "",
+          "connection to server at \"a\" failed: server does not support SSL, but SSL was required (sslmode asks for "
+          "it)" },
+        { "unterminated quoted string in connection info string\n", HX_PG_OTHER, "",
+          "unterminated quoted string in connection info string" },
+        { "could not match 3 port numbers to 2 hosts\n", HX_PG_OTHER, "", "could not match 3 port numbers to 2 hosts" },
+        { "could not parse network address \"abc\": Name or service not known\n", HX_PG_OTHER, "",
+          "could not parse network address \"abc\": Name or service not known" },
+        { "end of string reached when looking for matching \"]\" in IPv6 host address in URI: \"postgresql://[x\"\n",
+          HX_PG_OTHER, "",
+          "end of string reached when looking for matching \"]\" in IPv6 host address in URI: \"postgresql://[x\"" },
+        { "invalid percent-encoded token: \"%zz\"\n", HX_PG_OTHER, "", "invalid percent-encoded token: \"%zz\"" },
         { "", HX_PG_UNAVAILABLE, "", "connection lost" },
     };
     for (size_t i = 0; i < HX_ARRAY_LEN(cases); i++) {

@@ -19,13 +19,6 @@ static int judge(const struct hx_record *record, const struct hx_chain *chain, c
     return HX_EXIT_NO;
 }
 
-int hx_apply_judge(struct hx_database *database, const struct hx_chain *chain) {
-    HX_CLEANUP(hx_record_reset) struct hx_record record = { 0 };
-    size_t position;
-    int r = hx_record_read(database, &record);
-    return r ? r : judge(&record, chain, database, &position);
-}
-
 int hx_apply_position(struct hx_database *database, const struct hx_chain *chain, size_t *ret_position) {
     HX_CLEANUP(hx_record_reset) struct hx_record record = { 0 };
     HX_CLEANUP(hx_problems_reset) struct hx_problems problems = { 0 };
@@ -82,12 +75,34 @@ static int take(struct hx_database *database, const struct hx_record *record, co
     return hx_piecemeal_take(database, step, row && row->state == ours ? row : NULL);
 }
 
-static int resolve(const struct hx_target *target, const struct hx_chain *chain, size_t position, size_t *ret_goal) {
+static int resolve(const struct hx_database *database, const struct hx_target *target, const struct hx_chain *chain,
+                   size_t position, size_t *ret_goal) {
     _cleanup_buf_ struct hx_buf why = { 0 };
+    const char *service = database->site->service;
     if (hx_target_resolve(chain, target, position, ret_goal, &why) == 0)
         return 0;
-    hx_complain("%s: %s", target->down ? "downgrade" : "upgrade", why.data);
+    hx_complain("%s%s%s: %s", service ? service : "", service ? ": " : "", target->down ? "downgrade" : "upgrade",
+                why.data);
     return HX_EXIT_USAGE;
+}
+
+/* Reads where the database stands, and where the target leads from there. */
+static int prepare(struct hx_database *database, const struct hx_chain *chain, const struct hx_target *target,
+                   struct hx_record *record, size_t *ret_position, size_t *ret_goal) {
+    int r = hx_record_read(database, record);
+    if (r == 0)
+        r = judge(record, chain, database, ret_position);
+    if (r == 0)
+        r = resolve(database, target, chain, *ret_position, ret_goal);
+    if (r == 0)
+        r = check_steps(chain, *ret_position, *ret_goal, target->down);
+    return r ? r : refuse_interrupted(record, chain, *ret_position, target->down);
+}
+
+int hx_apply_judge(struct hx_database *database, const struct hx_chain *chain, const struct hx_target *target) {
+    HX_CLEANUP(hx_record_reset) struct hx_record record = { 0 };
+    size_t position, goal;
+    return prepare(database, chain, target, &record, &position, &goal);
 }
 
 /* Under the lock: who waited for it may find everything done. */
@@ -111,15 +126,7 @@ static int walk(struct hx_database *database, struct hx_record *record, const st
 int hx_apply(struct hx_database *database, const struct hx_chain *chain, const struct hx_target *target) {
     HX_CLEANUP(hx_record_reset) struct hx_record record = { 0 };
     size_t position = 0, goal = 0;
-    int r = hx_record_read(database, &record);
-    if (r == 0)
-        r = judge(&record, chain, database, &position);
-    if (r == 0)
-        r = resolve(target, chain, position, &goal);
-    if (r == 0)
-        r = check_steps(chain, position, goal, target->down);
-    if (r == 0)
-        r = refuse_interrupted(&record, chain, position, target->down);
+    int r = prepare(database, chain, target, &record, &position, &goal);
     if (r != 0 || reached(position, goal, target->down))
         return r;
     r = hx_lock_take(database);

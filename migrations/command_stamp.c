@@ -59,19 +59,26 @@ static int stamp(struct hx_database *database, const struct hx_migrate *options,
     return r;
 }
 
+int hx_command_stamp_target(const struct hx_site *site, const char *word, struct hx_target *ret) {
+    _cleanup_buf_ struct hx_buf why = { 0 };
+    if (hx_target_parse(site->chain, false, word, ret, &why) == 0 && !ret->relative)
+        return 0;
+    hx_complain("%s%sstamp: %s", site->service ? site->service : "", site->service ? ": " : "",
+                why.len ? why.data : "it takes a revision, not steps");
+    return HX_EXIT_USAGE;
+}
+
 int hx_command_stamp(const struct hx_migrate *options, struct hx_site *site, const char *word, struct hx_buf *out) {
     struct hx_target target;
-    _cleanup_buf_ struct hx_buf why = { 0 };
-    if (hx_target_parse(site->chain, false, word, &target, &why) < 0 || target.relative) {
-        hx_complain("stamp: %s", why.len ? why.data : "it takes a revision, not steps");
-        return HX_EXIT_USAGE;
-    }
+    int r = hx_command_stamp_target(site, word, &target);
+    if (r != 0)
+        return r;
     if (options->sql) {
         hx_script_stamp(out, site, target.position);
         return 0;
     }
     HX_CLEANUP(hx_database_close_p) struct hx_database *database = NULL;
-    int r = hx_database_open(options, site, &database);
+    r = hx_database_open(options, site, &database);
     if (r == 0)
         r = hx_lock_take(database);
     return r ? r : stamp(database, options, site, target.position);

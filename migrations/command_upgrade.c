@@ -14,8 +14,9 @@ static void warn_about_names(const struct hx_site *site) {
     hx_problems_complain(&problems, "warning");
 }
 
-static int fail(bool down, const struct hx_buf *why) {
-    hx_complain("%s: %s", down ? "downgrade" : "upgrade", why->data);
+static int fail(const struct hx_site *site, bool down, const struct hx_buf *why) {
+    hx_complain("%s%s%s: %s", site->service ? site->service : "", site->service ? ": " : "",
+                down ? "downgrade" : "upgrade", why->data);
     return HX_EXIT_USAGE;
 }
 
@@ -24,7 +25,7 @@ static int print(const struct hx_migrate *options, struct hx_site *site, bool do
     _cleanup_buf_ struct hx_buf why = { 0 };
     size_t from, to;
     if (hx_range_parse(site->chain, down, word, &from, &to, &why) < 0)
-        return fail(down, &why);
+        return fail(site, down, &why);
     for (size_t position = from; down && position > to; position--) {
         const struct hx_revision *r = hx_chain_at(site->chain, position - 1);
         if (!r->has_downgrade) {
@@ -36,15 +37,22 @@ static int print(const struct hx_migrate *options, struct hx_site *site, bool do
     return 0;
 }
 
-static int move(const struct hx_migrate *options, struct hx_site *site, bool down, const char *word) {
-    struct hx_target target;
+int hx_command_target(const struct hx_site *site, bool down, const char *word, struct hx_target *ret) {
     _cleanup_buf_ struct hx_buf why = { 0 };
     if (strchr(word, ':'))
         hx_buf_printf(&why, "%s: a range goes with --sql only: the database knows where it stands", word);
-    if (why.len || hx_target_parse(site->chain, down, word, &target, &why) < 0)
-        return fail(down, &why);
+    if (!why.len && hx_target_parse(site->chain, down, word, ret, &why) == 0)
+        return 0;
+    return fail(site, down, &why);
+}
+
+static int move(const struct hx_migrate *options, struct hx_site *site, bool down, const char *word) {
+    struct hx_target target;
+    int r = hx_command_target(site, down, word, &target);
+    if (r != 0)
+        return r;
     HX_CLEANUP(hx_database_close_p) struct hx_database *database = NULL;
-    int r = hx_database_open(options, site, &database);
+    r = hx_database_open(options, site, &database);
     return r ? r : hx_apply(database, site->chain, &target);
 }
 

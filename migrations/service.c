@@ -96,16 +96,35 @@ static void tell_rest(const struct hx_services *services, size_t failed) {
     hx_complain("services: %s", line.data);
 }
 
-/* Before the first database is touched. */
-static int judge_all(const struct hx_services *services, const struct hx_migrate *options) {
+/* Before the first database is asked: the word must mean something to each. */
+static int judge_word(const struct hx_services *services, const char *command, const char *word,
+                      struct hx_target *targets) {
     int worst = 0;
+    for (size_t i = 0; i < services->count; i++) {
+        if (!is_asked_for(services, i))
+            continue;
+        const struct hx_site *site = &services->sites[i];
+        int r = hx_streq(command, "stamp") ? hx_command_stamp_target(site, word, &targets[i])
+                                           : hx_command_target(site, hx_streq(command, "downgrade"), word, &targets[i]);
+        worst = HX_MAX(worst, r);
+    }
+    return worst;
+}
+
+/* Before the first database is touched. */
+static int judge_all(const struct hx_services *services, const struct hx_migrate *options, const char *command,
+                     const char *word) {
+    _cleanup_free_ struct hx_target *targets = hx_allocn(services->count, sizeof *targets);
+    int worst = judge_word(services, command, word, targets);
+    if (worst != 0 || hx_streq(command, "stamp"))
+        return worst;
     for (size_t i = 0; i < services->count; i++) {
         HX_CLEANUP(hx_database_close_p) struct hx_database *database = NULL;
         if (!is_asked_for(services, i))
             continue;
         int r = hx_database_open(options, &services->sites[i], &database);
         if (r == 0)
-            r = hx_apply_judge(database, services->sites[i].chain);
+            r = hx_apply_judge(database, services->sites[i].chain, &targets[i]);
         worst = HX_MAX(worst, r);
     }
     return worst;
@@ -114,8 +133,7 @@ static int judge_all(const struct hx_services *services, const struct hx_migrate
 int hx_services_run(const struct hx_services *services, const struct hx_migrate *options, const char *command,
                     hx_command_fn run, const char *word, struct hx_buf *out) {
     bool changes = hx_streq(command, "upgrade") || hx_streq(command, "downgrade") || hx_streq(command, "stamp");
-    bool moves = changes && !hx_streq(command, "stamp") && !options->sql;
-    int result = moves ? judge_all(services, options) : 0;
+    int result = changes && !options->sql ? judge_all(services, options, command, word) : 0;
     bool first = true;
     if (result != 0)
         return result;

@@ -89,6 +89,22 @@ def test_a_service_that_was_edited(migrate, services, platform):
     assert ("agent.agent_three",) not in tables(migrate), "all are verified before any is touched"
 
 
+def test_an_argument_that_fits_some(migrate, services, platform):
+    """It is found before the first is touched, and is what it is with one service."""
+    platform.chains["agent"]("c3", "b2", "create table agent_three ();", "drop table agent_three;")
+    done = services("upgrade", "c3", fails=64)
+    assert "journal: upgrade: c3: no such revision" in done.stderr and "habits: upgrade: c3: no such revision" in done.stderr
+    assert services("stamp", "c3", fails=64).stderr.count("no such revision") == 2
+    assert "journal: upgrade: +3: there are only 2 above" in services("upgrade", "+3", fails=64).stderr
+    assert tables(migrate) == []
+    services("upgrade", "head", "--only", "journal")
+    done = services("upgrade", "+1", fails=64)
+    assert "journal: upgrade: +1: there are only 0 above where it starts" in done.stderr
+    assert {name.split(".")[0] for name, in tables(migrate)} == {"journal"}
+    assert "agent: downgrade: -1: there are only 0 below" in services("downgrade", "-1", fails=64).stderr
+    assert services("current", "--only", "journal").stdout == "journal: b2 (head)\n"
+
+
 def test_version_tables_beside_each_other(migrate, platform, services):
     platform.write(*(f'{{ name = "{name}"; chain = "chains/{name}"; version_table = "{name} Version"; }}' for name in NAMES))
     services("upgrade", "head")

@@ -1,5 +1,6 @@
 #include "migrations/scratch.h"
 
+#include "common/clock.h"
 #include "common/exit_codes.h"
 #include "common/log.h"
 #include "migrations/quote.h"
@@ -8,6 +9,8 @@
 
 /* The name says whose it is: a backend and when that began. One whose backend is gone was left behind by a run that was killed. */
 #define PREFIX "heimdex_scratch_"
+/* How long it is tried to drop one that somebody is in. */
+#define DROP_MS 15000
 
 struct hx_scratch {
     struct hx_database *home, *database;
@@ -28,12 +31,22 @@ static enum hx_pg_class run(struct hx_database *database, const struct hx_pg_stm
     return hx_pg_run(database->pg, tx, 0, cb, user, reterr);
 }
 
-static void drop(struct hx_database *home, const char *name) {
+/* In plain terms the server itself ends an autovacuum worker that is in it, and gives other sessions some seconds to leave. With
+ * force it ends those of ours, at once; but of a worker that is in it then it says that it isn't ours to end. */
+static void drop(struct hx_database *home, const char *name, bool force) {
     struct hx_pg_error error;
     _cleanup_free_ char *quoted = hx_quote_name(name);
-    const struct hx_pg_stmt *stmt = hx_database_statement(home, "drop database if exists %s with (force)", quoted);
-    if (run(home, stmt, NULL, NULL, &error) != HX_PG_OK)
-        hx_complain("%s: this scratch database could not be dropped: %s", name, error.message);
+    const struct hx_pg_stmt *plain = hx_database_statement(home, "drop database if exists %s", quoted);
+    const struct hx_pg_stmt *forced = hx_database_statement(home, "drop database if exists %s with (force)", quoted);
+    int64_t until = hx_mono_ms() + DROP_MS;
+    bool in_the_way = true;
+    for (; in_the_way; force = !force) {
+        if (run(home, force ? forced : plain, NULL, NULL, &error) == HX_PG_OK)
+            return;
+        in_the_way =
+            hx_mono_ms() < until && (hx_streq(error.sqlstate, "55006") || (force && hx_streq(error.sqlstate, "42501")));
+    }
+    hx_complain("%s: this scratch database could not be dropped: %s", name, error.message);
 }
 
 struct names {
@@ -123,7 +136,7 @@ int hx_scratch_make(struct hx_database *home, struct hx_scratch **ret) {
     HX_CLEANUP(hx_scratch_drop_p) struct hx_scratch *scratch = NULL;
     int r = ask_names(home, &names);
     for (int i = 1; i < names.count; i++)
-        drop(home, names.items[i]);
+        drop(home, names.items[i], true);
     if (r == 0)
         r = create(home, names.items[0]);
     if (r != 0)
@@ -158,8 +171,9 @@ int hx_scratch_run(struct hx_scratch *scratch, const char *path, const struct hx
     if (error.class == HX_PG_OK)
         return 0;
     size_t at = error.statement >= 0 && (size_t)error.statement < n ? (size_t)error.statement : n - 1;
-    hx_complain("%s:%u: %s%s%s", path, statements[at].line, error.sqlstate, error.sqlstate[0] ? ": " : "",
-                error.message);
+    _cleanup_buf_ struct hx_buf what = { 0 };
+    hx_database_describe(&error, &what);
+    hx_complain("%s:%u: %s", path, statements[at].line, what.data);
     return error.class == HX_PG_UNAVAILABLE ? HX_EXIT_UNAVAILABLE : HX_EXIT_NO;
 }
 
@@ -195,7 +209,7 @@ struct hx_scratch *hx_scratch_drop(struct hx_scratch *scratch) {
         return NULL;
     int signo = scratch->signo;
     hx_database_close(scratch->database);
-    drop(scratch->home, scratch->name);
+    drop(scratch->home, scratch->name, signo != 0); /* what was interrupted may go on in it */
     free(scratch->name);
     free(scratch->search_path);
     free(scratch);

@@ -3,6 +3,7 @@ import json
 import pathlib
 import signal
 
+import psycopg2
 import pytest
 
 from support.migrations import Migrate
@@ -262,6 +263,25 @@ def test_a_login_that_may_make_no_database(head, postgres, database):
 def test_a_chain_that_fails_leaves_no_scratch_database(migrate, chain):
     chain("a1", "", "select nope;")
     assert "a1.sql:6: 42703: " in migrate("check", "--chain", chain.directory, fails=1).stderr
+
+
+def test_somebody_is_in_the_scratch_database(migrate, database, chain, postgres):
+    """Somebody whose session isn't ours to end, as an autovacuum worker's: it is waited for."""
+    chain("a1", "", "select pg_sleep(60);")
+    postgres.admin(f"create role in_{database.name} login password 'x'")
+    try:
+        process = migrate.binaries.popen("heimdex-migrate", "check", "--chain", chain.directory, env=database.env)
+        scratch, = until(lambda: database.sql("select datname from pg_stat_activity where datname like 'heimdex\\_scratch\\_%' and "
+                                              "wait_event = 'PgSleep'"))[0]
+        env = database.env
+        with psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=f"in_{database.name}", password="x", dbname=scratch) as other:
+            process.terminate()
+            until(lambda: database.sql("select 1 from pg_stat_activity where query ~ '^drop database.*heimdex_scratch_[0-9_]+\"?$' and state = 'active'"))
+            other.rollback()
+        other.close()
+        assert process.wait(timeout=30) == -signal.SIGTERM
+    finally:
+        postgres.admin(f"drop role in_{database.name}")
 
 
 @pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])

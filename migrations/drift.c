@@ -55,7 +55,7 @@ static bool has_object(const struct index *index, const char *object) {
 
 static void add(struct hx_drift *drift, const struct hx_fact *wanted, const struct hx_fact *live, bool told) {
     drift->items = hx_realloc(drift->items, (drift->count + 1) * sizeof *drift->items);
-    drift->items[drift->count++] = (struct hx_difference){ wanted, live, told };
+    drift->items[drift->count++] = (struct hx_difference){ .wanted = wanted, .live = live, .told = told };
 }
 
 /* A fact whose owner isn't on the other side: a grant's owner is always something that has a fact of its own, but a schema. */
@@ -79,6 +79,39 @@ static void drop_minor(struct hx_drift *drift) {
     }
 }
 
+/* Of a table, what a partition has from its parent instead. */
+static bool is_inherited(const struct hx_fact *fact, const char *table) {
+    static const char *const kinds[] = { "column", "constraint", "index" };
+    if (hx_streq(fact->kind, "table"))
+        return hx_streq(fact->object, table) && (!*fact->aspect || hx_streq(fact->aspect, "partition key"));
+    size_t n = strlen(table);
+    bool owned = strncmp(fact->owner, table, n) == 0 && (!fact->owner[n] || fact->owner[n] == '.');
+    for (size_t i = 0; i < HX_ARRAY_LEN(kinds); i++)
+        if (owned && hx_streq(fact->kind, kinds[i]))
+            return true;
+    return false;
+}
+
+/* A table that is a partition on one side, and stands by itself on the other. */
+static void find_moved(struct hx_drift *drift, const struct index *in_wanted, const struct index *in_live) {
+    for (size_t i = 0; i < drift->count; i++) {
+        struct hx_difference *d = &drift->items[i];
+        const struct hx_fact *partition = fact_of(d);
+        struct hx_fact table = { .kind = (char *)"table", .object = partition->object, .aspect = (char *)"" };
+        if ((d->wanted && d->live) || !partition->attach || !find(d->wanted ? in_live : in_wanted, &table))
+            continue;
+        d->moves = d->told = true;
+        for (size_t j = 0; j < drift->count; j++) {
+            struct hx_difference *other = &drift->items[j];
+            bool there = d->wanted ? !other->wanted : !other->live;
+            if (there && is_inherited(fact_of(other), partition->object)) {
+                other->moot = true;
+                other->told = false;
+            }
+        }
+    }
+}
+
 void hx_drift_find(const struct hx_schema *wanted, const struct hx_schema *live, struct hx_drift *ret) {
     *ret = (struct hx_drift){ 0 };
     struct index in_wanted = index_of(wanted), in_live = index_of(live);
@@ -90,6 +123,7 @@ void hx_drift_find(const struct hx_schema *wanted, const struct hx_schema *live,
     for (size_t i = 0; i < live->count; i++)
         if (!find(&in_wanted, &live->facts[i]))
             add(ret, NULL, &live->facts[i], !is_orphan(&live->facts[i], &in_live, &in_wanted));
+    find_moved(ret, &in_wanted, &in_live);
     free(in_wanted.sorted);
     free(in_live.sorted);
     drop_minor(ret);

@@ -11,6 +11,9 @@
 struct hx_difference {
     const struct hx_fact *wanted, *live;
     bool told; /* false: it goes without saying, because its owner is missing or unexpected */
+    bool
+        moves; /* a partition that stands by itself on the other side: it is attached or detached, not made or dropped */
+    bool moot; /* of the table that moves: it comes and goes with that */
 };
 
 /* A value type that points into the two schemas: hx_drift_find, hx_drift_reset. In the order in which wanted facts can be made,

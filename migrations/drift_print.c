@@ -23,6 +23,11 @@ static void describe_aspect(const char *aspect, const char *wanted, const char *
 }
 
 void hx_drift_describe(const struct hx_difference *d, struct hx_buf *out) {
+    if (d->moves) {
+        hx_buf_printf(out, d->wanted ? "detached, wanted %s" : "is %s, wanted detached",
+                      d->wanted ? d->wanted->value : d->live->value);
+        return;
+    }
     const char *aspect = d->wanted ? d->wanted->aspect : d->live->aspect;
     describe_aspect(aspect, d->wanted ? d->wanted->value : NULL, d->live ? d->live->value : NULL, out);
 }

@@ -68,13 +68,26 @@ static void write_remark(const struct writer *w, const struct hx_difference *d) 
 /* --- the passes ----------------------------------------------------------------------------------------------- */
 
 static bool is_unexpected(const struct hx_difference *d) {
-    return !d->wanted && d->told;
+    return !d->wanted && d->told && !d->moves;
+}
+
+/* It is to be where it isn't, with what is in it. */
+static bool changes_place(const struct hx_difference *d) {
+    return d->moves || (d->wanted && d->live && d->wanted->attach);
+}
+
+static void write_views(const struct writer *w, const struct hx_difference *d) {
+    if (d->wanted->is_type && d->live && d->live->views)
+        hx_buf_printf(w->out, "-- In the way until dropped before it, and made again behind it: view %s\n",
+                      d->live->views);
 }
 
 static void clear_the_way(const struct writer *w, const struct hx_drift *drift) {
     for (size_t i = drift->count; i-- > 0;) {
         const struct hx_difference *d = &drift->items[i];
         bool changed = d->wanted && d->live && d->live->replace;
+        if (d->live && changes_place(d))
+            write_statement(w, d->live->detach, false);
         if (d->live && d->live->unmake && (changed || (is_unexpected(d) && !d->live->lossy)))
             write_statement(w, d->live->unmake, false);
     }
@@ -84,9 +97,12 @@ static void make(const struct writer *w, const struct hx_drift *drift) {
     for (size_t i = 0; i < drift->count; i++) {
         const struct hx_difference *d = &drift->items[i];
         bool covered = !d->told && d->wanted && d->wanted->covered;
-        if (!d->wanted || covered || (d->wanted->minor && !d->told))
+        if (!d->wanted || covered || d->moot || (d->wanted->minor && !d->told))
             continue;
-        if (d->wanted->make)
+        write_views(w, d);
+        if (changes_place(d))
+            write_statement(w, d->wanted->attach, false);
+        else if (d->wanted->make)
             write_statement(w, d->wanted->make, d->wanted->is_type && d->live && type_loses(d->wanted, d->live));
         else
             write_remark(w, d);

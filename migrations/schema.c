@@ -12,7 +12,7 @@ static const struct hx_pg_stmt enter = { "schema_enter",
                                          "select set_config('search_path', quote_ident($1::text), true)" };
 static const struct hx_pg_stmt facts = { "schema_facts", hx_sql_facts };
 
-enum { RANK, KIND, OBJECT, OWNER, ASPECT, VALUE, MAKE, UNMAKE, FLAGS };
+enum { RANK, KIND, OBJECT, OWNER, ASPECT, VALUE, MAKE, UNMAKE, FLAGS, ATTACH, DETACH, VIEWS };
 
 static char *text_or_null(const struct hx_pg_tx *tx, int statement, int row, int col) {
     const char *text = hx_pg_get_text(tx, statement, row, col, NULL);
@@ -42,6 +42,9 @@ static void take_rows(struct hx_pg_tx *tx, const struct hx_pg_error *error, void
             .value = text_at(tx, n, row, VALUE),
             .make = text_or_null(tx, n, row, MAKE),
             .unmake = text_or_null(tx, n, row, UNMAKE),
+            .attach = text_or_null(tx, n, row, ATTACH),
+            .detach = text_or_null(tx, n, row, DETACH),
+            .views = text_or_null(tx, n, row, VIEWS),
             .covered = strchr(flags, 'c'),
             .lossy = strchr(flags, 'l'),
             .replace = strchr(flags, 'r'),
@@ -64,7 +67,8 @@ enum hx_pg_class hx_schema_read(struct hx_pg *pg, const char *schema, const char
 void hx_schema_reset(struct hx_schema *schema) {
     for (size_t i = 0; i < schema->count; i++) {
         struct hx_fact *f = &schema->facts[i];
-        char *texts[] = { f->kind, f->object, f->owner, f->aspect, f->value, f->make, f->unmake };
+        char *texts[] = { f->kind, f->object, f->owner,  f->aspect, f->value,
+                          f->make, f->unmake, f->attach, f->detach, f->views };
         for (size_t j = 0; j < HX_ARRAY_LEN(texts); j++)
             free(texts[j]);
     }

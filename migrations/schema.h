@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* All texts are never NULL, but make and unmake are where no statement does it. */
+/* All texts are never NULL, but make and unmake are where no statement does it, and what is only of some. */
 struct hx_fact {
     int rank;     /* the order in which facts can be made */
     char *kind;   /* "table", "column", "index" … */
@@ -15,11 +15,13 @@ struct hx_fact {
     char *aspect; /* what of the object, "" for its being there */
     char *value;
     char *make, *unmake;
-    bool covered; /* making the owner makes it too */
-    bool lossy;   /* unmaking it loses data or code */
-    bool replace; /* a change unmakes the old one first */
-    bool minor;   /* not worth a word when something else of the object differs */
-    bool is_type; /* a column's type: whether changing it is lossy depends on both */
+    char *attach, *detach; /* of a partition, else NULL */
+    char *views;           /* of a column's type: those that keep it from being changed, or NULL */
+    bool covered;          /* making the owner makes it too */
+    bool lossy;            /* unmaking it loses data or code */
+    bool replace;          /* a change unmakes the old one first */
+    bool minor;            /* not worth a word when something else of the object differs */
+    bool is_type;          /* a column's type: whether changing it is lossy depends on both */
 };
 
 /* A value type: zero-initialise, hx_schema_read, hx_schema_reset. Facts stand in the order in which they can be made. */

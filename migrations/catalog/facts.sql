@@ -3,11 +3,12 @@
 -- is not worth a word. make, unmake: statements that make it true, and that take it away; null where there are none; both do no
 -- harm where they have nothing to do. flags: c what the owner's make makes too; l unmaking loses data or code; r a change
 -- unmakes the old one first; o of no interest when something else of the object differs; t a column's type.
+-- attach, detach: of a partition, where the same table stands by itself on the other side. views: those that a column's type is in.
 -- $1 the version table
 with rel as materialized (
     select c.oid as id, c.relname::text as name, quote_ident(c.relname) as q, c.relkind as kind, c.relispartition as part,
            c.relpersistence = 'u' as unlogged, c.reloptions as options, c.relrowsecurity, c.relforcerowsecurity,
-           c.relacl as acl, c.relowner as owner, parent.relname::text as parent, pg_get_expr(c.relpartbound, c.oid) as bound
+           c.relacl as acl, c.relowner as owner, parent.relname::text as parent, quote_ident(parent.relname) as pq, pg_get_expr(c.relpartbound, c.oid) as bound
       from pg_class c
       left join pg_inherits i on i.inhrelid = c.oid and c.relispartition
       left join pg_class parent on parent.oid = i.inhparent
@@ -248,6 +249,22 @@ with rel as materialized (
     select 100, 'grant', object, object, what || ' to ' || whom, '', 'grant ' || what || ' on ' || on_what || q || ' to ' || whom,
            'revoke ' || what || ' on ' || on_what || q || ' from ' || grantee, '', 0
       from privilege
+), seen as (
+    select col.object, string_agg(distinct v.relname::text, ', ' order by v.relname::text) as views
+      from col
+      join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = col.id and d.refobjsubid = col.attnum and d.classid = 'pg_rewrite'::regclass
+      join pg_rewrite w on w.oid = d.objid
+      join pg_class v on v.oid = w.ev_class and v.relkind in ('v', 'm')
+     group by col.object
+), hinge as (
+    select name, format(E'do $partition$ begin\n    if %1$s (select relispartition from pg_class where oid = %2$L::regclass) then\n'
+                        '        alter table %3$s %4$s partition %5$s%6$s;\n    end if;\nend $partition$',
+                        case way when 'attach' then 'not' else '' end, q, pq, way, q, case way when 'attach' then ' ' || bound else '' end) as sql, way
+      from rel cross join (values ('attach'), ('detach')) as w (way) where part
 )
-select rank, kind, object, owner, aspect, value, make, unmake, flags from fact
- order by rank, place, object collate "C", aspect collate "C"
+select rank, kind, f.object, owner, aspect, value, make, unmake, flags, attach.sql, detach.sql, seen.views
+  from fact f
+  left join hinge attach on kind = 'partition' and attach.name = f.object and attach.way = 'attach'
+  left join hinge detach on kind = 'partition' and detach.name = f.object and detach.way = 'detach'
+  left join seen on flags ~ 't' and seen.object = f.object
+ order by rank, place, f.object collate "C", aspect collate "C"

@@ -45,6 +45,13 @@
         .covered = true, .minor = true                                                                              \
     }
 
+#define PARTITION(name, bound)                                                                                      \
+    {                                                                                                               \
+        .rank = 45, .kind = T("partition"), .object = T(name), .owner = T("p"), .aspect = T(""), .value = T(bound), \
+        .make = T("create " name), .unmake = T("drop " name), .lossy = true, .attach = T("attach " name " " bound), \
+        .detach = T("detach " name)                                                                                 \
+    }
+
 /* lines, sql and with `destructive` the other sql, of facts against facts. */
 static void check(struct hx_fact *wanted, size_t wanted_count, struct hx_fact *live, size_t live_count,
                   const char *lines, const char *sql, const char *destructive) {
@@ -131,6 +138,25 @@ static void an_enums_order_matters_only_by_itself(void **s) {
     CHECK(fewer, wanted, "enum e: label b unexpected\n", "-- No statement does it: enum e: label b unexpected\n", NULL);
 }
 
+static void a_partition_is_attached_and_detached_with_what_is_in_it(void **s) {
+    (void)s;
+    struct hx_fact attached[] = { TABLE("p"), PARTITION("t", "for 1") },
+                   elsewhere[] = { TABLE("p"), PARTITION("t", "for 2") };
+    struct hx_fact alone[] = { TABLE("p"), TABLE("t"), COLUMN("t", "n"), TYPE("t", "n", "integer", ""),
+                               INDEX("t", "i", "on t (n)") };
+    CHECK(attached, alone, "partition t: detached, wanted for 1\n", "attach t for 1;\n", NULL);
+    CHECK(alone, attached, "partition t: is for 1, wanted detached\n", "detach t;\n", NULL);
+    CHECK(attached, elsewhere, "partition t: is for 2, wanted for 1\n", "detach t;\nattach t for 1;\n", NULL);
+}
+
+static void a_view_in_the_way_is_named(void **s) {
+    (void)s;
+    struct hx_fact wanted[] = { TYPE("t", "a", "bigint", "") }, live[] = { TYPE("t", "a", "integer", "") };
+    live[0].views = T("v, w");
+    CHECK(wanted, live, "column t.a: type is integer, wanted bigint\n",
+          "-- In the way until dropped before it, and made again behind it: view v, w\nmake a bigint;\n", NULL);
+}
+
 static void long_definitions_are_just_changed(void **s) {
     (void)s;
     struct hx_fact wanted[] = { INDEX("t", "f", "begin\nend") }, live[] = { INDEX("t", "f", "other") };
@@ -160,6 +186,8 @@ int main(void) {
         cmocka_unit_test(an_unexpected_index_loses_nothing),
         cmocka_unit_test(types_that_fit_or_fail_are_no_loss),
         cmocka_unit_test(an_enums_order_matters_only_by_itself),
+        cmocka_unit_test(a_partition_is_attached_and_detached_with_what_is_in_it),
+        cmocka_unit_test(a_view_in_the_way_is_named),
         cmocka_unit_test(long_definitions_are_just_changed),
         cmocka_unit_test(json_has_object_kind_and_difference),
     };

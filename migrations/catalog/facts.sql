@@ -64,6 +64,19 @@ with rel as materialized (
       from pg_type t join pg_enum e on e.enumtypid = t.oid
      where t.typnamespace = quote_ident(current_schema())::regnamespace
        and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
+), dom as materialized (
+    select t.oid::int8 as id, t.typname::text as name, quote_ident(t.typname) as q, t.typdefault as fallback, t.typnotnull as strict,
+           format_type(t.typbasetype, t.typtypmod)
+               || case when t.typcollation not in (0, b.typcollation)
+                       then ' collate ' || (select quote_ident(l.collname) from pg_collation l where l.oid = t.typcollation) else '' end as base
+      from pg_type t join pg_type b on b.oid = t.typbasetype
+     where t.typtype = 'd' and t.typnamespace = quote_ident(current_schema())::regnamespace
+       and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
+), composite as materialized (
+    select t.oid, t.typname, t.typrelid
+      from pg_type t join pg_class c on c.oid = t.typrelid and c.relkind = 'c'
+     where t.typnamespace = quote_ident(current_schema())::regnamespace
+       and not exists (select from pg_depend d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')
 ), privilege as materialized (
     -- What owners may do by themselves says nothing.
     select g.on_what, g.q, g.object, a.privilege_type || g.columns as what,
@@ -96,6 +109,37 @@ with rel as materialized (
       from label
     union all
     select 10, 'enum', name, name, 'order', string_agg(label, ', ' order by n), null, null, 'co', 2 from label group by name
+
+    -- --- domains and composite types -------------------------------------------------------------------------------
+    union all
+    select 12, 'domain', name, '', '', '',
+           format('do $domain$ begin create domain %s as %s; exception when duplicate_object then null; end $domain$', q,
+                  concat(base, ' default ' || fallback, case when strict then ' not null' end)),
+           'drop domain if exists ' || q, 'l', id from dom
+    union all
+    select 12, 'domain', name, name, 'type', base, null, null, 'c', id from dom
+    union all
+    select 13, 'domain', name, name, 'nullability', case when strict then 'not null' else 'null' end,
+           format('alter domain %s %s not null', q, case when strict then 'set' else 'drop' end), null, 'c', id from dom
+    union all
+    select 13, 'domain', name, name, 'default', fallback, format('alter domain %s set default %s', q, fallback),
+           format('alter domain %s drop default', q), 'c', id from dom where fallback is not null
+    union all
+    select 14, 'constraint', name || '.' || k.conname, name, '',
+           regexp_replace(pg_get_constraintdef(k.oid, true), '::(character varying|text)(\(\d+\))?(\[\])?', '', 'g'),
+           format(E'alter domain %1$s drop constraint if exists %2$I;\nalter domain %1$s add constraint %2$I %3$s', q, k.conname,
+                  pg_get_constraintdef(k.oid, true)),
+           format('alter domain %s drop constraint if exists %I', q, k.conname), '', id
+      from dom join pg_constraint k on k.contypid = id and k.contype = 'c'
+    union all
+    select 15, 'type', t.typname::text, '', '', '',
+           format('do $type$ begin create type %I as (%s); exception when duplicate_object then null; end $type$', t.typname,
+                  (select string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ', ' order by a.attnum)
+                     from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)),
+           format('drop type if exists %I', t.typname), 'l', t.oid::int8 from composite t
+    union all
+    select 15, 'type', t.typname::text, t.typname::text, 'attribute ' || a.attname, format_type(a.atttypid, a.atttypmod), null, null, 'c', t.oid::int8
+      from composite t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
 
     -- --- sequences -------------------------------------------------------------------------------------------------
     union all
@@ -198,6 +242,29 @@ with rel as materialized (
                        else format(E';\nrevoke execute on %s %s from public', kind, q) end, -- a new one is everybody's
            'drop ' || kind || ' if exists ' || q, 'l', id::int8 from proc
     union all
+    select 61, 'aggregate', d.name, '', '',
+           concat_ws(', ', 'sfunc ' || a.aggtransfn::regproc, 'stype ' || format_type(a.aggtranstype, null), 'finalfunc ' || nullif(a.aggfinalfn, 0)::regproc,
+                     'combinefunc ' || nullif(a.aggcombinefn, 0)::regproc, 'initcond ' || a.agginitval, 'sortop ' || nullif(a.aggsortop, 0)::regoperator,
+                     'msfunc ' || nullif(a.aggmtransfn, 0)::regproc, 'minitcond ' || a.aggminitval, 'parallel ' || p.proparallel::text, 'kind ' || a.aggkind::text),
+           null, 'drop aggregate if exists ' || d.q, 'l', p.oid::int8
+      from pg_proc p
+      join pg_aggregate a on a.aggfnoid = p.oid
+      cross join lateral (select p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
+                                 quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')' as q) as d
+     where p.pronamespace = quote_ident(current_schema())::regnamespace
+       and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+    union all
+    select 62, 'operator', d.name, '', '',
+           concat_ws(', ', 'function ' || o.oprcode::regproc, 'commutator ' || nullif(o.oprcom, 0)::regoperator, 'negator ' || nullif(o.oprnegate, 0)::regoperator,
+                     'restrict ' || nullif(o.oprrest, 0)::regproc, 'join ' || nullif(o.oprjoin, 0)::regproc,
+                     case when o.oprcanhash then 'hashes' end, case when o.oprcanmerge then 'merges' end),
+           null, 'drop operator if exists ' || d.name, 'l', o.oid::int8
+      from pg_operator o
+      cross join lateral (select format('%s (%s, %s)', o.oprname, coalesce(format_type(nullif(o.oprleft, 0), null), 'none'),
+                                        format_type(o.oprright, null)) as name) as d
+     where o.oprnamespace = quote_ident(current_schema())::regnamespace
+       and not exists (select from pg_depend d where d.classid = 'pg_operator'::regclass and d.objid = o.oid and d.deptype = 'e')
+    union all
     select 65, case kind when 'm' then 'materialized view' else 'view' end, name, '', '', d.def,
            case kind when 'm' then 'create materialized view if not exists ' else 'create or replace view ' end || q
                || coalesce(' with (' || array_to_string(options, ', ') || ')', '') || E' as\n' || d.def,
@@ -223,6 +290,39 @@ with rel as materialized (
       cross join lateral (select pg_get_indexdef(x.oid, 0, true) as def) as d
      where not exists (select from pg_constraint k where k.conindid = x.oid and k.contype in ('p', 'u', 'x'))
        and not x.relispartition
+    union all
+    select 78, 'table', r.name, r.name, 'inherits ' || parent.name, '',
+           format(E'do $inherit$ begin\n    if not exists (select from pg_inherits where inhrelid = %1$L::regclass and inhparent = %2$L::regclass) then\n'
+                  '        alter table %1$s inherit %2$s;\n    end if;\nend $inherit$', r.q, parent.name),
+           format(E'do $inherit$ begin\n    if exists (select from pg_inherits where inhrelid = %1$L::regclass and inhparent = %2$L::regclass) then\n'
+                  '        alter table %1$s no inherit %2$s;\n    end if;\nend $inherit$', r.q, parent.name), '', i.inhseqno
+      from tbl r join pg_inherits i on i.inhrelid = r.id
+      cross join lateral (select i.inhparent::regclass::text as name) as parent
+     where not r.part
+    union all
+    select 82, 'statistics', x.stxname::text, r.name, '', d.def, format(E'drop statistics if exists %I;\n%s', x.stxname, d.def),
+           format('drop statistics if exists %I', x.stxname), '', 0
+      from tbl r join pg_statistic_ext x on x.stxrelid = r.id and x.stxnamespace = quote_ident(current_schema())::regnamespace
+      cross join lateral (select regexp_replace(pg_get_statisticsobjdef(x.oid),
+                                                '^(CREATE STATISTICS )' || regexp_replace(quote_ident(current_schema()), '(\W)', '\\\1', 'g') || '\.',
+                                                '\1') as def) as d
+    union all
+    select 83, 'table', r.name, r.name, 'replica identity', i.name, format('alter table %s replica identity %s', r.q, i.name),
+           format('alter table %s replica identity default', r.q), '', 0
+      from tbl r
+      join pg_class c on c.oid = r.id and c.relreplident <> 'd'
+      cross join lateral (select case c.relreplident when 'f' then 'full' when 'n' then 'nothing'
+                                 else 'using index ' || (select quote_ident(x.relname) from pg_index i join pg_class x on x.oid = i.indexrelid
+                                                          where i.indrelid = r.id and i.indisreplident) end as name) as i
+    union all
+    select 92, 'rule', r.name || '.' || w.rulename, r.name, '',
+           d.def || case w.ev_enabled when 'D' then ' (disabled)' when 'R' then ' (replica)' when 'A' then ' (always)' else '' end,
+           format(E'drop rule if exists %I on %s;\n%s', w.rulename, r.q, d.def)
+               || case w.ev_enabled when 'D' then format(E';\nalter table %s disable rule %I', r.q, w.rulename) else '' end,
+           format('drop rule if exists %I on %s', w.rulename, r.q), 'l', 0
+      from rel r
+      join pg_rewrite w on w.ev_class = r.id and w.rulename <> '_RETURN'
+      cross join lateral (select rtrim(pg_get_ruledef(w.oid, true), ';') as def) as d
     union all
     select 90, 'trigger', r.name || '.' || t.tgname, r.name, '',
            pg_get_triggerdef(t.oid, true) || case t.tgenabled when 'D' then ' (disabled)' when 'R' then ' (replica)' when 'A' then ' (always)' else '' end,

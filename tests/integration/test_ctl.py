@@ -466,6 +466,13 @@ def test_doctor_finds_the_schema_missing_or_old(ctl, database, migrated):
     assert "at 3af4686817cc" in schema["error"] and schema["mend"] == "heimdex-migrate upgrade head"
 
 
+def test_doctor_knows_a_configuration_that_cannot_connect(ctl):
+    """The password is not to blame."""
+    pg = dependencies(ctl, env={"KAFKA_BROKERS": "127.0.0.1:1", "PGSSLMODE": "require"})["pg"]
+    assert not pg["ok"] and "sslmode" in pg["error"] and "PG*" in pg["mend"] and "PGPASSWORD" not in pg["mend"]
+    assert ctl("status", env={"PGSSLMODE": "require"}).returncode == 78
+
+
 # ---- PostgreSQL is away, and other refusals ----
 
 COMMANDS = [["status"], ["jobs"], ["job", NO_SUCH], ["events"], ["events", "--follow"], ["workers"], ["cancel", NO_SUCH],

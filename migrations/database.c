@@ -101,6 +101,11 @@ int hx_database_exit(const struct hx_pg_error *error) {
     return HX_EXIT_SOFTWARE;
 }
 
+void hx_database_describe(const struct hx_pg_error *error, struct hx_buf *out) {
+    hx_buf_printf(out, "%s%s%s%s%s", error->sqlstate, error->sqlstate[0] ? ": " : "", error->message,
+                  error->detail[0] ? ": " : "", error->detail);
+}
+
 int hx_database_complain(const struct hx_pg_error *error) {
     if (strstr(error->message, "unsupported startup parameter")) { /* pgbouncer's words */
         hx_complain("postgresql: %s: a pooling proxy stands in between, and migrations need a session: connect to the "
@@ -108,7 +113,9 @@ int hx_database_complain(const struct hx_pg_error *error) {
                     error->message);
         return HX_EXIT_CONFIG;
     }
-    hx_complain("postgresql: %s%s%s", error->sqlstate, error->sqlstate[0] ? ": " : "", error->message);
+    _cleanup_buf_ struct hx_buf what = { 0 };
+    hx_database_describe(error, &what);
+    hx_complain("postgresql: %s", what.data);
     return hx_database_exit(error);
 }
 

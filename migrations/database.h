@@ -41,6 +41,8 @@ const struct hx_pg_stmt *hx_database_statement(struct hx_database *database, con
 /* Runs a transaction of our own questions; cb may be NULL. 0, or an exit code after a complaint. */
 int hx_database_ask(struct hx_database *database, struct hx_pg_tx *tx, hx_pg_done_cb cb, void *user);
 
+/* "SQLSTATE: message: detail", without what isn't there. */
+void hx_database_describe(const struct hx_pg_error *error, struct hx_buf *out);
 /* The exit code for a failure outside of a revision's own SQL. */
 int hx_database_exit(const struct hx_pg_error *error);
 /* "postgresql: SQLSTATE: message" as a complaint; returns the exit code. */

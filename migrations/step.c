@@ -42,9 +42,10 @@ int hx_step_complain(const struct hx_step *step, size_t statement, const struct 
                      const char *holder) {
     bool locked = hx_streq(error->sqlstate, "55P03") && holder;
     bool in_doubt = error->class == HX_PG_UNAVAILABLE && !error->sqlstate[0]; /* our COMMIT may have arrived */
-    hx_complain("%s: %s:%u: %s%s%s%s%s%s%s%s", step->revision->id, step->revision->path, hx_step_line(step, statement),
-                error->sqlstate, error->sqlstate[0] ? ": " : "", error->message, error->detail[0] ? ": " : "",
-                error->detail, locked ? ": held by " : "", locked ? holder : "",
+    _cleanup_buf_ struct hx_buf what = { 0 };
+    hx_database_describe(error, &what);
+    hx_complain("%s: %s:%u: %s%s%s%s", step->revision->id, step->revision->path, hx_step_line(step, statement),
+                what.data, locked ? ": held by " : "", locked ? holder : "",
                 in_doubt ? " (it may have been committed: see `heimdex-migrate current`)" : "");
     if (hx_step_worth_retrying(error) || error->class == HX_PG_UNAVAILABLE)
         return hx_database_exit(error);

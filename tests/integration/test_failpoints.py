@@ -130,10 +130,16 @@ def test_killed_at_each_point(faulty, points):
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("points", sweep(18, POINTS))
-@pytest.mark.parametrize("action", ["kill", "freeze", "delay=700ms"])
+@pytest.mark.parametrize("action", ["kill", "freeze"])
 def test_each_point(faulty, points, action):
     """The sweep: up to three points of each program in a run."""
     run_with(faulty, points, action)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("points", sweep(9, POINTS))
+def test_a_pause_at_each_point(faulty, points):
+    run_with(faulty, points, "delay=700ms")
 
 
 @pytest.mark.sweep

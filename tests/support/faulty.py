@@ -56,6 +56,9 @@ class Faulty:
         fired = {(hit.program, hit.name) for hit in self.hits() if hit.action}
         return [point for point in points if point[:2] not in fired]
 
+    def passed(self, name):
+        return any(hit.name == name for hit in self.hits())
+
     def fired(self):
         return sum(hit.action is not None for hit in self.hits())
 
@@ -199,7 +202,7 @@ class Faulty:
 
         def answered():
             """A worker looks while it runs something; one that dies takes the request with it."""
-            if any(hit.name == "answer.after_commit" for hit in self.hits()):
+            if self.passed("answer.after_commit"):
                 return not self.database.sql("select from signal where job_id = %s", ended)
             self.database.sql("""with held as materialized (select worker from job where id = %s and status = 'running' for update)
                                  insert into signal (worker, job_id, reason) select worker, %s, 'too late' from held on conflict do nothing""",
@@ -220,7 +223,7 @@ class Faulty:
             id, tokens = new_id(), [str(uuid.uuid4()) for _ in range(2)]
             session.transaction(*submit([id], type="mock_process", org=uuid.UUID(int=0)),
                                 ("claim", tokens[0], worker, [id], [5], ["mock_process"], f'"worker":"{label}"', []),
-                                f"insert into claim (token, worker, ids) values ('{tokens[1]}', {worker}, '{{}}')")
+                                f"insert into claim (token, worker, ids) select '{tokens[1]}', id, '{{}}' from worker where id = {worker} and not dead")
             self.acks[id] = ("succeeded",)
             self.until(lambda: not self.database.sql("select from claim where token = any(%s::uuid[])", tokens), what="nobody holds them")
             return any(hit.name == "adopt.after_commit" for hit in self.hits()[before:])
@@ -237,12 +240,14 @@ class Faulty:
             self.ctl(*command, ends=(0, 1) if command[0] == "retry" else (0,))
         self.until(lambda: self.jobs.status(dead) == "dead_letter", what="a dead letter again")
         self.ctl("redrive", "--type", "mock_process", ends=(0, 1))
-        while not any(hit.name == "watch.after_commit" for hit in self.hits()):
+        while not self.passed("watch.after_commit"):
             self.cancel()  # whoever is killed while he waits finds it canceled the next time
-        fired = -1
-        while fired < self.fired():
+
+        def looked_at_all():
             fired = self.fired()
-            self.ctl("doctor", ends=(0, 1))  # which leaves out what it can't look at
+            self.ctl("doctor", ends=(0, 1))  # which leaves out the rest where an answer takes long
+            return fired == self.fired() and self.passed("snapshots.after_commit")
+        self.until(looked_at_all, 120, "doctor has looked at all")
 
     def waiting_submitter(self):
         text = self.patiently("heimdex-submit", "mock_process", "--payload", '{"duration_ms": 100}', "--key", f"waits {self.rounds}", "--wait", "--json")

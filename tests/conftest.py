@@ -26,7 +26,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "asan: also run with the sanitizer build")
     config.addinivalue_line("markers", "failpoints: needs a build with failure points; not run with the release")
     config.addinivalue_line("markers", "release: not with sanitizers")
-    config.addinivalue_line("markers", "sweep: takes long, for .ci/run")
+    config.addinivalue_line("markers", "sweep: takes long, for make sweep")
     config.addinivalue_line("markers", "unchecked: the test breaks invariants on purpose")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from checker.check import check_database
 
-from . import failpoints
+from . import failpoints, librdkafka
 from .binaries import clean_env
 from .jobs import TERMINAL
 from .statements import Session, new_id, submit
@@ -71,6 +71,8 @@ class Faulty:
     def tend(self):
         """A supervisor that doesn't answer is killed by its watchdog, with the rest of its cgroup; one that is dead is started again."""
         for one in self.fleets:
+            if not one.process:
+                continue
             if one.process.poll() is None and state_of(one.process.pid) == "T":
                 one.kill()
             if one.process.poll() is not None:
@@ -92,10 +94,19 @@ class Faulty:
             return condition()
         return until(tended, seconds, what)
 
-    def start(self):
-        for one in self.fleets:
+    def start(self, in_turn=False):
+        """in_turn: the first one's worker has all partitions by the time the second's comes, and gives some away."""
+        for number, one in enumerate(self.fleets):
             one.start(wait=False)
+            if in_turn and number == 0:
+                self.until(self.has_all_partitions, what="a worker alone in its group")
         self.until(lambda: all(one.status()["ready"] for one in self.fleets), 60, "fleets ready")
+        if in_turn:
+            self.until(lambda: self.passed("poll.revoked"), what="partitions have changed hands")
+
+    def has_all_partitions(self):
+        state, assigned = librdkafka.assignments(self.kafka.brokers, f"{self.prefix}.workers")
+        return state == "Stable" and len(assigned) == 1 and all(assigned)
 
     def stop(self):
         """TERM, until each has ended cleanly; one that a fault has ended is started first, as a boot would."""

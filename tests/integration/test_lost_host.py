@@ -21,16 +21,28 @@ LINE = '{"type":"mock_process"}'
 
 
 class Gate:
-    """A handler that waits in its first attempt until the gate is opened, and remembers where it ran."""
+    """A handler that waits in its first attempt until the gate is opened, and remembers where it ran. It waits in the kernel, for a writer
+    of a fifo: forty that looked again and again would leave the two hosts too little of the machine."""
 
     def __init__(self, folder):
-        self.path, self.log = folder / "gate", folder / "runs"
+        self.path, self.log, self.seen, self.writer = folder / "gate", folder / "runs", folder / "seen", None
+        os.mkfifo(self.path)
+        self.greeting = {"type": "greeting", "exec": ["/bin/sh", "-c", f'echo "$(hostname)/$PPID" >> {self.seen}']}
         self.handler = {"type": "gated", "exec": ["/bin/sh", "-c",
                         f'echo "$HEIMDEX_JOB_ID $HEIMDEX_FENCE $(hostname)" >> {self.log}\n'
-                        f'until [ "$HEIMDEX_ATTEMPT" -gt 1 ] || [ -e {self.path} ]; do sleep 0.05; done']}
+                        f'[ "$HEIMDEX_ATTEMPT" -gt 1 ] || : < {self.path}']}
 
     def open(self):
-        self.path.touch()
+        if self.writer is None:
+            self.writer = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self):
+        if self.writer is not None:
+            os.close(self.writer)
+
+    def workers(self):
+        """Those that have run a greeting."""
+        return set(self.seen.read_text().split()) if self.seen.exists() else set()
 
     def runs(self):
         """(job, fence, host) of each start."""
@@ -39,14 +51,17 @@ class Gate:
 
 @pytest.fixture
 def gate(tmp_path):
-    return Gate(tmp_path)
+    made = Gate(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
 def hosts(fleet, tmp_path, gate):
-    """hosts("one", "two"): fleets. Their clocks since boot are far apart."""
+    """hosts("one", "two"): fleets. Their clocks since boot are far apart. Each of them has slots for all that a test gives them."""
     def make(*names, **options):
-        options = {"workers": 2, "worker": {"lease": f"{LEASE}s"}, "jobs": {**QUICK_RETRIES, "max_crashes": 9}, "handlers": [gate.handler], **options}
+        options = {"workers": 2, "worker": {"lease": f"{LEASE}s", "slots": 64}, "jobs": {**QUICK_RETRIES, "max_crashes": 9},
+                   "handlers": [gate.handler, gate.greeting], **options}
         networks = options.pop("networks", {})
         return [fleet(wrap=wrap(tmp_path, name, boottime=86400 * i, network=networks.get(name, ())), instance="main", **options)
                 for i, name in enumerate(names)]
@@ -59,7 +74,10 @@ def held_by(migrated, host):
 
 
 def spread(jobs, migrated, gate, n=40):
-    """Jobs that run at both hosts."""
+    """Jobs that run at both hosts: each of the four workers has its partitions before they are submitted."""
+    greetings = []
+    until(lambda: greetings.extend(jobs.batch([{"type": "greeting"}] * 8)) or len(gate.workers()) == 4, 40, "each worker to run a job")
+    jobs.wait(greetings)
     ids = jobs.batch([{"type": "gated"}] * n)
     until(lambda: len(gate.runs()) == n)
     until(lambda: held_by(migrated, "one") and held_by(migrated, "two"))
@@ -168,7 +186,7 @@ def test_a_host_is_suspended_and_comes_back(fleet, hosts, jobs, migrated, gate):
 
 
 def test_a_short_suspension_harms_nobody(fleet, hosts, jobs, migrated, gate):
-    one, two = hosts("one", "two", worker={"lease": "20s"})
+    one, two = hosts("one", "two", worker={"lease": "20s", "slots": 64})
     ids, mine = spread(jobs, migrated, gate)
     suspend(one)
     began = time.monotonic()

@@ -64,7 +64,7 @@ class Machine:
         def booted():
             assert self.process.poll() is None, self.console.read_text()
             assert self.leader != but
-            return self.run("systemctl", "is-active", "multi-user.target", "systemd-user-sessions.service", check=False).returncode == 0
+            return self.run("systemctl", "is-active", "multi-user.target", check=False).returncode == 0
         until(booted, 30, "the machine's boot")
 
     def reboot(self):

@@ -1,0 +1,30 @@
+# Where everything goes that isn't a program: `make install` and the package, whose debian/ adds nothing to the places.
+include(GNUInstallDirs)
+
+# Debian 12's place for units; under a merged /usr it is the same as /usr/lib/systemd/system.
+set(HEIMDEX_UNIT_DIR /lib/systemd/system CACHE PATH "Where systemd's units go")
+set(HEIMDEX_CONFIG_DIR /etc/heimdex CACHE PATH "Where the configuration goes")
+
+file(GLOB units CONFIGURE_DEPENDS systemd/*.service systemd/*.socket systemd/*.slice systemd/*.target)
+install(FILES ${units} DESTINATION ${HEIMDEX_UNIT_DIR})
+foreach(kind sysusers tmpfiles)
+    if(EXISTS ${PROJECT_SOURCE_DIR}/systemd/heimdex.${kind})
+        install(FILES systemd/heimdex.${kind} DESTINATION lib/${kind}.d RENAME heimdex.conf)
+    endif()
+endforeach()
+file(GLOB catalogs CONFIGURE_DEPENDS systemd/*.catalog)
+if(catalogs)
+    install(FILES ${catalogs} DESTINATION lib/systemd/catalog)
+endif()
+
+# A configuration that is there already is its owner's.
+install(CODE "
+    if(NOT EXISTS \"\$ENV{DESTDIR}${HEIMDEX_CONFIG_DIR}/heimdex.conf\")
+        file(INSTALL \"${PROJECT_SOURCE_DIR}/etc/heimdex.conf\" DESTINATION \"${HEIMDEX_CONFIG_DIR}\"
+             PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+    endif()
+    file(MAKE_DIRECTORY \"\$ENV{DESTDIR}${HEIMDEX_CONFIG_DIR}/handlers.d\")")
+
+file(GLOB documents CONFIGURE_DEPENDS README.md docs/*.md)
+install(FILES ${documents} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex)
+install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex/examples USE_SOURCE_PERMISSIONS)

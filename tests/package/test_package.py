@@ -51,7 +51,7 @@ def test_nothing_is_where_it_should_not_be(listing):
 
 def test_what_it_needs(fields):
     needed = fields["Depends"]
-    for library in "libc6", "libconfig9", "libjansson4", "libpq5", "librdkafka1", "libsystemd0":
+    for library in "systemd", "libc6", "libconfig9", "libjansson4", "libpq5", "librdkafka1", "libsystemd0":
         assert re.search(rf"\b{library}\b", needed), needed
 
 

@@ -1,8 +1,8 @@
 # Where everything goes that isn't a program: `make install` and the package, whose debian/ adds nothing to the places.
 include(GNUInstallDirs)
 
-# Debian 12's place for units; under a merged /usr it is the same as /usr/lib/systemd/system.
-set(HEIMDEX_UNIT_DIR /lib/systemd/system CACHE PATH "Where systemd's units go")
+# debian/rules says /lib/systemd/system, where Debian 12's debhelper looks; it is the same place.
+set(HEIMDEX_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go")
 set(HEIMDEX_CONFIG_DIR /etc/heimdex CACHE PATH "Where the configuration goes")
 
 file(GLOB units CONFIGURE_DEPENDS systemd/*.service systemd/*.socket systemd/*.slice systemd/*.target)

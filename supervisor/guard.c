@@ -23,6 +23,7 @@ struct held {
 struct guard {
     struct hx_loop *loop;
     const struct launch *launch;
+    int cgroup_fd;
     void (*on_gone)(void *user);
     void *user;
     struct hx_channel *channel;
@@ -70,7 +71,7 @@ static int start(struct guard *g) {
     for (const struct held *h = g->held; r == 0 && h; h = h->next)
         tell(g, h);
     if (r == 0)
-        r = launch_guard(g->launch, fds[1], &g->pid);
+        r = launch_guard(g->launch, fds[1], g->cgroup_fd, &g->pid);
     close(fds[1]);
     if (r < 0) {
         g->channel = hx_channel_free(g->channel);
@@ -89,9 +90,10 @@ static void on_timer(void *user) {
     hx_timer_set(g->timer, RESTART_MS);
 }
 
-struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void (*on_gone)(void *user), void *user) {
+struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, int cgroup_fd, void (*on_gone)(void *user),
+                        void *user) {
     struct guard *g = hx_alloc(sizeof(*g));
-    *g = (struct guard){ .loop = loop, .launch = launch, .on_gone = on_gone, .user = user };
+    *g = (struct guard){ .loop = loop, .launch = launch, .cgroup_fd = cgroup_fd, .on_gone = on_gone, .user = user };
     g->timer = hx_timer_new(loop, on_timer, g);
     on_timer(g);
     return g;

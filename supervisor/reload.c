@@ -107,6 +107,7 @@ static void take(struct supervisor *s) {
     s->setup = HX_TAKE(r->fresh);
     fleet_rehost(&s->fleet, &s->setup->host);
     supervisor_use_setup(s);
+    report_handlers(s);
     setup_free(old);
     hx_timer_clear(r->patience);
     r->phase = RELOAD_ROLL;

@@ -82,11 +82,20 @@ void report_start(const struct supervisor *s) {
     hx_config_log_starting(s->setup->config, NULL, sentence);
     if (geteuid() == 0)
         hx_warning(NULL, "running as root: handlers will, too; a user of its own is safer");
+    cgroups_report(s->cgroups);
+    report_handlers(s);
+}
+
+void report_handlers(const struct supervisor *s) {
     size_t n;
     const struct hx_handler_config *handlers = hx_config_handlers(s->setup->config, &n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const char *unlimited = handlers[i].cpu_max > 0 ? cgroups_no_cpu(s->cgroups) : NULL;
         if (hx_handler_unserved(&handlers[i]))
             hx_warning(NULL, "handler %s: %s", handlers[i].type, hx_handler_unserved(&handlers[i]));
+        if (unlimited)
+            hx_warning(NULL, "handler %s: cpu_max: not limited here: %s", handlers[i].type, unlimited);
+    }
 }
 
 void report_heartbeat(const struct supervisor *s) {

@@ -227,12 +227,14 @@ static int take_instance(struct supervisor *s, const struct hx_config *config) {
 /* Takes config over. */
 static int make_setup(struct supervisor *s, struct hx_config *config, const char *bin_dir) {
     const struct hx_uuid run = hx_uuid_v4();
+    s->cgroups = cgroups_new();
     hx_uuid_format(&run, s->incarnation);
     s->common = (struct setup_common){
         .bin_dir = bin_dir,
         .instance = s->instance,
         .incarnation = s->incarnation,
         .host = { .loop = s->loop,
+                  .cgroups = s->cgroups,
                   .on_start = on_start,
                   .on_change = on_change,
                   .on_answer = on_answer,
@@ -247,7 +249,7 @@ static int make_setup(struct supervisor *s, struct hx_config *config, const char
 }
 
 static void make_parts(struct supervisor *s) {
-    s->deaths = deaths_new();
+    s->deaths = deaths_new(s->cgroups);
     s->orphans = orphans_new(s->loop, s->deaths, knows_pid, on_orphans_clear, s);
     fleet_init(&s->fleet, &s->setup->host, s->setup->config);
     s->tick_timer = hx_timer_new(s->loop, on_tick, s);
@@ -295,7 +297,7 @@ int supervisor_run(struct supervisor *s) {
     size_t left = leftovers_kill(hx_config_string(s->setup->config, HX_SUPERVISOR_CONTROL_SOCKET));
     if (left > 0)
         hx_notice(NULL, "ended %zu handlers that an earlier supervisor left behind", left);
-    s->guard = guard_new(s->loop, s->setup->launch, on_guard_gone, s);
+    s->guard = guard_new(s->loop, s->setup->launch, cgroups_fd(s->cgroups), on_guard_gone, s);
     s->stop = (struct stop){
         .loop = s->loop,
         .fleet = &s->fleet,
@@ -331,6 +333,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
     guard_free(s->guard);
     orphans_free(s->orphans);
     deaths_free(s->deaths);
+    cgroups_free(s->cgroups);
     reload_reset(s);
     setup_free(s->setup);
     control_free(s->control);

@@ -1,6 +1,7 @@
 #include "worker/run.h"
 
 #include "worker/alone.h"
+#include "worker/cgroup.h"
 #include "worker/exec.h"
 #include "worker/mock.h"
 #include "worker/outcome.h"
@@ -57,6 +58,7 @@ void run_free(struct run *run) {
         atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_FREE, memory_order_release);
     hx_timer_free(run->timer);
     exec_free(run->exec);
+    cgroup_free(run->cgroup);
     mock_free(run->mock);
     w->messages -= run->message_count;
     for (size_t i = 0; i < run->message_count; i++)

@@ -13,9 +13,10 @@ struct claim {
 
 enum stop { STOP_NONE, STOP_TIMEOUT, STOP_TASKS, STOP_CANCEL, STOP_DRAIN };
 
-struct exec; /* exec.h */
-struct held; /* alone.h */
-struct mock; /* mock.h */
+struct cgroup; /* cgroup.h */
+struct exec;   /* exec.h */
+struct held;   /* alone.h */
+struct mock;   /* mock.h */
 
 struct run {
     struct worker *worker;
@@ -30,7 +31,8 @@ struct run {
     struct hx_evidence_entry *evidence;
     struct hx_timer *timer; /* timeout of the run, then grace of its end */
     struct exec *exec;
-    uint64_t program; /* its number among the programs that this worker started */
+    struct cgroup *cgroup; /* of the program, or NULL */
+    uint64_t program;      /* its number among the programs that this worker started */
     struct mock *mock;
     struct held *held; /* claimed and kept back: it has not started */
 
@@ -47,7 +49,8 @@ struct run {
     /* What it came to; outcome.c sets it. Strings are owned. */
     struct hx_outcome outcome;
     char *code, *text, *detail;
-    bool plain; /* a success of a builtin at the first attempt: the event's detail is the batch's */
+    char spent[96]; /* what a program used: members of the event's detail, or empty */
+    bool plain;     /* a success of a builtin at the first attempt: the event's detail is the batch's */
 
     struct hx_log_ctx ctx;
     char id_text[HX_UUID_SIZE], org_text[HX_UUID_SIZE];

@@ -40,6 +40,10 @@ static inline int cgroup_open(void **s) {
     cgroup_fd = -1;
     if (!cgroup_place(place, sizeof place))
         return 0;
+    int above = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above >= 0)
+        hx_cgroup_hand_on(above); /* most likely they are */
+    close(above);
     snprintf(cgroup_name, sizeof cgroup_name, "hx-test-%d", (int)getpid());
     snprintf(cgroup_path, sizeof cgroup_path, "%s/%s", place, cgroup_name);
     if (mkdir(cgroup_path, 0755) == 0)

@@ -194,7 +194,7 @@ int hx_load_handlers_d(struct hx_config *c, const char *main_file, struct hx_con
     struct dirent **entries = NULL;
     int n = scandir(folder, &entries, is_conf, by_name), r = 0;
     if (n < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : hx_config_fail(e, -errno, "%s: %s", folder, strerror(errno));
+        return errno == ENOENT ? 0 : hx_config_fail(e, -errno, "%s: %s", folder, strerror(errno));
     for (int i = 0; i < n; i++) {
         _cleanup_free_ char *path = hx_printf("%s/%s", folder, entries[i]->d_name);
         if (r >= 0)

@@ -232,6 +232,9 @@ begin
     elsif jsonb_path_exists(heimdex_submit.payload,
             '$.** ? (@.type() == "number" && (@ > 1.797693134862315e308 || @ < -1.797693134862315e308))') then
         raise invalid_parameter_value using message = 'payload: number out of range';
+    elsif jsonb_path_exists(heimdex_submit.payload,
+            'strict $.**{64} ? (@.type() == "object" || @.type() == "array")') then
+        raise invalid_parameter_value using message = 'payload: nesting deeper than 64';
     end if;
     insert into job (id, org_id, type, payload, priority, idempotency_key, requested_by, run_at, max_attempts, timeout_ms,
                      created_at, updated_at)
@@ -421,7 +424,7 @@ $$;
 
 UPDATE alembic_version SET version_num='8d2f6b0c4e17' WHERE alembic_version.version_num = '5c1de7a4b8f0';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '8d2f6b0c4e17', 'c4e6859dc55a6cc5906832f79996f2b4b840dd5248ca45fe5e0908c255f4e5ea', 'applied', 57, now())
+    VALUES ('alembic_version', '8d2f6b0c4e17', '0c04cbf396b8698edff4ab396a9a9f99666bbd6c314c88e8fe184b59b92801fc', 'applied', 57, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

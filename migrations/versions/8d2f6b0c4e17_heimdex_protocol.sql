@@ -197,6 +197,9 @@ begin
     elsif jsonb_path_exists(heimdex_submit.payload,
             '$.** ? (@.type() == "number" && (@ > 1.797693134862315e308 || @ < -1.797693134862315e308))') then
         raise invalid_parameter_value using message = 'payload: number out of range';
+    elsif jsonb_path_exists(heimdex_submit.payload,
+            'strict $.**{64} ? (@.type() == "object" || @.type() == "array")') then
+        raise invalid_parameter_value using message = 'payload: nesting deeper than 64';
     end if;
     insert into job (id, org_id, type, payload, priority, idempotency_key, requested_by, run_at, max_attempts, timeout_ms,
                      created_at, updated_at)

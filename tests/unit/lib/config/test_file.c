@@ -1,5 +1,7 @@
 #include "tests/unit/lib/config/scratch.h"
 
+#include <errno.h>
+
 static void reads_all_types(void **s) {
     (void)s;
     _cleanup_config_ struct hx_config *c = load("# a comment\n"
@@ -100,6 +102,13 @@ static void included_lines(void **s) {
     assert_string_equal(c->values[HX_WORKER_BATCH].where + strlen(scratch), "/main.conf:3");
 }
 
+static void handlers_d_is_no_folder(void **s) {
+    (void)s;
+    put("handlers.d", "handlers = ( { type = \"b\"; exec = [\"/b\"]; } );");
+    put("main.conf", "");
+    assert_string_equal(complaint_of(in_scratch("main.conf"), -ENOTDIR), "/handlers.d: Not a directory");
+}
+
 static void handlers_d(void **s) {
     (void)s;
     put("handlers.d/20-b.conf", "handlers = ( { type = \"b\"; exec = [\"/b\"]; } );");
@@ -123,8 +132,13 @@ static void handlers_d(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scratch_test(reads_all_types), scratch_test(wrong_keys),     scratch_test(wrong_types),
-        scratch_test(wrong_values),    scratch_test(included_lines), scratch_test(handlers_d),
+        scratch_test(reads_all_types),
+        scratch_test(wrong_keys),
+        scratch_test(wrong_types),
+        scratch_test(wrong_values),
+        scratch_test(included_lines),
+        scratch_test(handlers_d),
+        scratch_test(handlers_d_is_no_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ void cgroups_open(const struct cgroups *c, uint64_t generation, int *ret_group, 
     int r = open_worker(c->own, name, ret_group, ret_entrance);
     if (r == 0)
         return;
-    hx_warning(NULL, "cgroup %s: %s, going on without", name, strerror(-r));
+    hx_warning(HX_EVENT("cgroups"), "cgroup %s: %s, going on without", name, strerror(-r));
     hx_close_p(ret_group);
     *ret_group = *ret_entrance = -1;
     hx_cgroup_remove(c->own, name);
@@ -146,20 +146,17 @@ static void report_missing(const struct cgroups *c) {
         { HX_CGROUP_CPU, "cpu", "cpu_max is not limited" },
         { HX_CGROUP_PIDS, "pids", "tasks_max is counted ten times a second" },
     };
-    struct hx_log_ctx ctx = HX_LOG_CTX;
-    ctx.event = "cgroups";
     for (size_t i = 0; i < HX_ARRAY_LEN(rows); i++)
         if (!has(c, rows[i].controller))
-            hx_notice(&ctx, "cgroups of handlers have no %s controller here: %s", rows[i].name, rows[i].instead);
+            hx_notice(HX_EVENT("cgroups"), "cgroups of handlers have no %s controller here: %s", rows[i].name,
+                      rows[i].instead);
 }
 
 void cgroups_report(const struct cgroups *c) {
-    struct hx_log_ctx ctx = HX_LOG_CTX;
-    ctx.event = "cgroups";
     if (c->own >= 0)
         report_missing(c);
     else
-        hx_notice(&ctx,
+        hx_notice(HX_EVENT("cgroups"),
                   "handlers have no cgroups of their own: %s; process groups instead, memory_max for each process "
                   "(RLIMIT_DATA), tasks_max counted ten times a second, cpu_max not limited",
                   c->why);

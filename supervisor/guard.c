@@ -56,7 +56,7 @@ static void on_ended(pid_t pid, int status, const struct rusage *usage, void *us
         g->on_gone(g->user);
         return;
     }
-    hx_warning(NULL, "guard (pid %d) ended with %s %d, starting another", (int)pid,
+    hx_warning(HX_EVENT("guard.died"), "guard (pid %d) ended with %s %d, starting another", (int)pid,
                WIFSIGNALED(status) ? "signal" : "exit code",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     hx_timer_set(g->timer, RESTART_MS);
@@ -86,7 +86,7 @@ static void on_timer(void *user) {
     int r = start(g);
     if (r == 0)
         return;
-    hx_error(NULL, "guard: could not be started: %s, retrying", strerror(-r));
+    hx_error(HX_EVENT("guard.died"), "guard: could not be started: %s, retrying", strerror(-r));
     hx_timer_set(g->timer, RESTART_MS);
 }
 

@@ -172,7 +172,8 @@ int guard_main(int argc, char **argv) {
     if (!post.relieved) {
         HX_FAIL_HERE("guard.before_kill");
         end_workers(&post);
-        hx_warning(NULL, "the supervisor is gone: ended %d groups of handlers", end_groups(&post));
+        hx_warning(HX_EVENT("supervisor.died"), "the supervisor is gone: ended %d groups of handlers",
+                   end_groups(&post));
     }
     while (post.wards)
         forget(&post.wards);

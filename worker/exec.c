@@ -224,12 +224,6 @@ static void exited(pid_t pid, int status, const struct rusage *usage, void *user
     x->out = output_free(x->out);
     x->err = output_free(x->err);
     judge(run, status, &spent);
-    struct hx_log_ctx ctx = *run_ctx(run);
-    ctx.event = "job.ended";
-    ctx.error_code = run->outcome.code;
-    hx_log(run->outcome.code ? HX_LOG_NOTICE : HX_LOG_INFO, &ctx, "%s after %lld ms%s%s",
-           hx_status_name(run->outcome.status), (long long)((hx_wall_us() - run->started_us) / 1000),
-           run->outcome.code ? ": " : "", run->outcome.message ? run->outcome.message : "");
     run_end(run);
     run->worker->strays_due = true;
 }
@@ -285,7 +279,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
 static void not_started(struct run *run, int error) {
     char message[256];
     snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
-    hx_error(run_ctx(run), "the handler can't be started: %s", message);
+    hx_error(run_event(run, "job.not_started"), "the handler can't be started: %s", message);
     run->cgroup = cgroup_free(run->cgroup);
     outcome_failure(run,
                     &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });

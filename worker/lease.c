@@ -18,8 +18,8 @@ static void tell_supervisor(struct worker *w, const char *op, const char *why) {
                         -1);
 }
 
-static void fatal(struct worker *w, const char *why) {
-    hx_error(NULL, "%s", why);
+static void fatal(struct worker *w, const char *event, const char *why) {
+    hx_error(HX_EVENT(event), "%s", why);
     tell_supervisor(w, "fatal", why);
     worker_leave(w, HX_EXIT_CONFIG);
 }
@@ -30,7 +30,7 @@ static void register_again(void *user) {
 
 static void retry_registration(struct worker *w, const struct hx_pg_error *error) {
     _cleanup_free_ char *why = hx_printf("PostgreSQL: %s", error->message);
-    hx_warning(NULL, "%s, retrying", why);
+    hx_warning(HX_EVENT("postgres.lost"), "%s, retrying", why);
     tell_supervisor(w, "waiting", why);
     w->renew_timer = hx_timer_free(w->renew_timer);
     w->renew_timer = hx_timer_new(w->loop, register_again, w);
@@ -52,7 +52,7 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     struct hx_kafka_error kafka;
     if (worker_consume(w, &kafka) < 0) {
         _cleanup_free_ char *why = hx_printf("kafka.properties: %s", kafka.message);
-        fatal(w, why);
+        fatal(w, "configuration.refused", why);
         return;
     }
     worker_lease_start(w);
@@ -98,7 +98,7 @@ static void schema_read(struct hx_pg_tx *tx, const struct hx_pg_error *error, vo
         return;
     }
     _cleanup_free_ char *why = hx_schema_complaint(found);
-    fatal(w, why);
+    fatal(w, "schema.refused", why);
 }
 
 void worker_register(struct worker *w) {
@@ -138,7 +138,7 @@ static void say_held(struct worker *w) {
 
 /* Declared dead: others may run our jobs already. Nothing here may go on. */
 static void disowned(struct worker *w) {
-    hx_error(NULL, "this worker was declared dead, ending what it runs");
+    hx_error(HX_EVENT("worker.disowned"), "this worker was declared dead, ending what it runs");
     worker_leave(w, HX_EXIT_TRY_AGAIN);
 }
 

@@ -5,6 +5,7 @@
  * cancellations, rows taken straight from `waiting`. */
 #pragma once
 
+#include "common/allowance.h"
 #include "common/clock.h"
 #include "common/evidence.h"
 #include "common/failpoint.h"

@@ -17,6 +17,7 @@ struct hx_spawn {
     bool no_new_privs;
     bool no_core;         /* RLIMIT_CORE 0 */
     int64_t data_max;     /* RLIMIT_DATA: bytes of memory that it can write to and that are its own alone; 0: as ours */
+    int entrance;         /* of the control group that it is to be in (hx_cgroup_entrance); 0 or -1: ours */
     const char *cwd;      /* NULL: ours */
     int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
 };

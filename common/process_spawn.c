@@ -95,6 +95,8 @@ static int prepare(struct plan *plan) {
     const struct hx_spawn *spec = plan->spec;
     if (spec->new_group && setpgid(0, 0) < 0)
         return -errno;
+    if (spec->entrance > 0 && write(spec->entrance, "0", 1) < 0)
+        return -errno;
     int r = set_limits(plan);
     if (r < 0)
         return r;

@@ -7,6 +7,7 @@
 #include "common/process.h"
 #include "common/text.h"
 #include "lib/channel/channel.h"
+#include "supervisor/cgroups.h"
 #include "supervisor/groups.h"
 #include "supervisor/guard.h"
 
@@ -125,6 +126,7 @@ static int end_groups(const struct post *post) {
         int alive = 0;
         for (const struct ward *w = post->wards; w; w = w->next)
             alive += groups_kill(w->evidence, NULL, NULL);
+        alive += cgroups_end_all(HX_FD_CGROUP); /* the supervisor's; closed where there is none */
         if (first < 0)
             first = alive;
         if (alive == 0 || hx_mono_ms() >= deadline)
@@ -170,7 +172,8 @@ int guard_main(int argc, char **argv) {
     if (!post.relieved) {
         HX_FAIL_HERE("guard.before_kill");
         end_workers(&post);
-        hx_warning(NULL, "the supervisor is gone: ended %d process groups of handlers", end_groups(&post));
+        hx_warning(HX_EVENT("supervisor.died"), "the supervisor is gone: ended %d groups of handlers",
+                   end_groups(&post));
     }
     while (post.wards)
         forget(&post.wards);

@@ -49,8 +49,7 @@ void report_status(struct supervisor *s) {
     bool changed = refresh(s, false);
     if (first) {
         hx_notify_ready(s->status);
-        hx_info(&(struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1, .event = "ready" },
-                "ready: %s", s->status);
+        hx_info(HX_EVENT("ready"), "ready: %s", s->status);
     } else if (changed) {
         hx_notify_status("%s", s->status);
     }
@@ -82,12 +81,23 @@ void report_start(const struct supervisor *s) {
         hx_printf("starting version %s, instance %s, run %s", HX_VERSION, s->instance, s->incarnation);
     hx_config_log_starting(s->setup->config, NULL, sentence);
     if (geteuid() == 0)
-        hx_warning(NULL, "running as root: handlers will, too; a user of its own is safer");
+        hx_warning(HX_EVENT("running.as_root"), "running as root: handlers will, too; a user of its own is safer");
+    cgroups_report(s->cgroups);
+    report_handlers(s);
+}
+
+void report_handlers(const struct supervisor *s) {
     size_t n;
     const struct hx_handler_config *handlers = hx_config_handlers(s->setup->config, &n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const char *unlimited = handlers[i].cpu_max > 0 ? cgroups_no_cpu(s->cgroups) : NULL;
         if (hx_handler_unserved(&handlers[i]))
-            hx_warning(NULL, "handler %s: %s", handlers[i].type, hx_handler_unserved(&handlers[i]));
+            hx_warning(HX_EVENT("handler.unserved"), "handler %s: %s", handlers[i].type,
+                       hx_handler_unserved(&handlers[i]));
+        if (unlimited)
+            hx_warning(HX_EVENT("handler.unserved"), "handler %s: cpu_max: not limited here: %s", handlers[i].type,
+                       unlimited);
+    }
 }
 
 void report_heartbeat(const struct supervisor *s) {
@@ -141,7 +151,7 @@ static json_t *op_restart(struct supervisor *s, const json_t *request) {
 
 static json_t *op_reload(struct supervisor *s, const json_t *request) {
     (void)request;
-    hx_notice(NULL, "reload asked for over the control socket");
+    hx_notice(HX_EVENT("reload"), "reload asked for over the control socket");
     return reload_tell(s, reload_ask(s));
 }
 

@@ -73,6 +73,7 @@ class Fleet:
             if name in os.environ:
                 self.environment[name] = os.environ[name]
         self.process = None
+        self.wrap, self.passed, self.on_notified = [], (), None
 
     def plan(self, role, **plan):
         with open(f"{self.dir}/plan", "w") as f:
@@ -92,10 +93,12 @@ class Fleet:
         return wait_for("the outcome", lambda: (now := self.ask({"op": "reloaded", "reload": told["reload"]}))["done"] and now)
 
     def start(self, ready=True):
+        if os.path.exists(self.environment["NOTIFY_SOCKET"]):
+            os.unlink(self.environment["NOTIFY_SOCKET"])
         self.notify.bind(self.environment["NOTIFY_SOCKET"])
         threading.Thread(target=self._hear, daemon=True).start()
-        self.process = subprocess.Popen([f"{BIN}/heimdex-supervisor", "--bin-dir", f"{self.dir}/bin"], env=self.environment,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([*self.wrap, f"{BIN}/heimdex-supervisor", "--bin-dir", f"{self.dir}/bin"], env=self.environment,
+                                        pass_fds=self.passed, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.pid = self.process.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -106,9 +109,11 @@ class Fleet:
     def _hear(self):
         while True:
             try:
-                data = self.notify.recv(65536)
+                data, fds, _, _ = socket.recv_fds(self.notify, 65536, 8)
             except OSError:
                 return
+            if self.on_notified:
+                self.on_notified(data.decode().split("\n"), fds)
             self.notified.append(data.decode().split("\n"))
 
     def _read(self):

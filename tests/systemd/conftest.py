@@ -10,46 +10,62 @@ from support.machine import ROOT, Machine, make_root, why_not
 from support.service import Service
 from support.wait import until
 
+PACKAGE = "/var/cache/heimdex/heimdex.deb"
 
-def _install(layer):
-    """What `make install` puts there, and the accounts, which a package's scripts would make."""
-    subprocess.run(["cmake", "--install", ROOT / "build" / "release"], env={**os.environ, "DESTDIR": str(layer)}, check=True, capture_output=True)
-    units, source = layer / "usr/lib/systemd/system", ROOT / "systemd"
-    for unit in [*source.glob("*.service"), *source.glob("*.slice")]:
-        units.mkdir(parents=True, exist_ok=True)
-        shutil.copy(unit, units)
-    for kind in ("sysusers", "tmpfiles"):
-        (layer / f"usr/lib/{kind}.d").mkdir(parents=True, exist_ok=True)
-        shutil.copy(source / f"heimdex.{kind}", layer / f"usr/lib/{kind}.d/heimdex.conf")
+
+def _package(folder):
+    """A layer of nothing but the package: $HX_TEST_DEB, or as `make deb` builds it now."""
+    deb = os.environ.get("HX_TEST_DEB")
+    if not deb:
+        subprocess.run([ROOT / "scripts" / "deb"], check=True)
+        [deb] = (ROOT / "build" / "deb").glob("heimdex_*.deb")
+    (folder / "var/cache/heimdex").mkdir(parents=True)
+    shutil.copy(deb, folder / "var/cache/heimdex/heimdex.deb")
+    return folder
 
 
 @pytest.fixture(scope="session")
-def machine_layers(workdir):
-    """What lies over the root file system."""
+def package(workdir):
+    """A layer over the root file system in which PACKAGE can be installed."""
     why = why_not()
     if why:
         pytest.skip(why)
     make_root()
-    _install(workdir / "layer")
-    yield [workdir / "layer"]
-    shutil.rmtree(workdir / "layer")
+    yield _package(workdir / "package")
+    shutil.rmtree(workdir / "package")
+
+
+@pytest.fixture(scope="session")
+def machine_layers(package, workdir):
+    """What lies over the root file system: Heimdex, installed as an administrator would."""
+    machine = Machine(workdir / "installing", package)
+    try:
+        machine.run("dpkg", "--install", PACKAGE)
+        machine.keep(workdir / "installed")
+    finally:
+        machine.off()
+    yield [package, workdir / "installed"]
+    shutil.rmtree(workdir / "installed")
+
+
+def _told(machine):
+    return machine.run("sh", "-c", "systemctl --no-pager status 'heimdex*'; journalctl --no-pager -n 200", check=False).stdout
 
 
 @pytest.fixture
-def boot(request, machine_layers, tmp_path):
-    """Makes machines, which are switched off at the end."""
+def boot(request, tmp_path):
+    """Makes machines of what is installed, or of other layers, which are switched off at the end."""
     made = []
 
-    def make():
-        made.append(Machine(tmp_path / f"machine{len(made)}", *machine_layers))
-        made[-1].run("systemd-sysusers")
-        made[-1].run("systemd-tmpfiles", "--create", "heimdex.conf")
+    def make(*layers):
+        layers = layers or request.getfixturevalue("machine_layers")
+        made.append(Machine(tmp_path / f"machine{len(made)}", *layers))
         return made[-1]
 
     yield make
     for one in made:
         if getattr(request.node, "failed", False) and one.process.poll() is None:
-            print(one.run("sh", "-c", "systemctl --no-pager status 'heimdex*'; journalctl --no-pager -n 200", check=False).stdout)
+            print(_told(one))
         one.off()
 
 

@@ -29,8 +29,8 @@ static void set_trace(struct environment *e, struct run *run, const struct hx_jo
         set(e, "TRACEPARENT", job->traceparent);
         return;
     }
-    e->v[e->n++] = hx_printf("TRACEPARENT=00-%s-%016llx-01", run_ctx(run)->trace_id,
-                             (unsigned long long)(hx_random_u64() | 1));
+    e->v[e->n++] =
+        hx_printf("TRACEPARENT=00-%s-%016llx-01", run_ctx(run)->trace_id, (unsigned long long)(hx_random_u64() | 1));
 }
 
 struct environment *environment_new(struct run *run, const struct hx_job *job) {

@@ -37,7 +37,8 @@ install: build ## install into $(DESTDIR)/usr
 	@DESTDIR="$(DESTDIR)" cmake --install build/release
 
 deb: ## the Debian package, build/deb/heimdex_*.deb
-	@echo "make deb: not available yet" >&2; exit 1
+	@scripts/deps deb
+	@scripts/deb
 
 up: build ## start PostgreSQL, the embedded broker and the fleet in the background, data in .heimdex/
 	@scripts/deps stack

@@ -19,7 +19,8 @@ static const struct hx_command {
     bool loads_chain; /* it is given the chain, which has no problems */
     hx_command_fn run;
 } commands[] = {
-    { "upgrade", "REV, head or +N", BIT(CHAIN) | SERVES | RUNS | BIT(SQL) | BIT(MAP_STATUS), true, hx_command_upgrade },
+    { "upgrade", "REV, head or +N", BIT(CHAIN) | SERVES | RUNS | BIT(SQL) | BIT(MAP_STATUS) | BIT(WAIT), true,
+      hx_command_upgrade },
     { "downgrade", "REV, base or -N", BIT(CHAIN) | SERVES | RUNS | BIT(SQL), true, hx_command_downgrade },
     { "current", "", BIT(CHAIN) | SERVES | BIT(JSON) | BIT(VERBOSE), true, hx_command_current },
     { "history", "", TELLS | SERVES | BIT(RANGE) | BIT(INDICATE_CURRENT), true, hx_command_history },
@@ -47,6 +48,7 @@ static const char *const option_names[] = {
     [HX_OPT_APPLIED] = "--applied",
     [HX_OPT_LOCK_TIMEOUT] = "--lock-timeout",
     [HX_OPT_STATEMENT_TIMEOUT] = "--statement-timeout",
+    [HX_OPT_WAIT] = "--wait",
     [HX_OPT_MAP_STATUS] = "--map-status",
     [HX_OPT_AUTOGENERATE] = "--autogenerate",
     [HX_OPT_DESTRUCTIVE] = "--destructive",
@@ -93,10 +95,8 @@ static int check_options(const struct hx_command *command, const struct hx_migra
     static const struct {
         unsigned either, other;
     } apart[] = {
-        { HX_OPT_CHAIN, HX_OPT_ALEMBIC },
-        { HX_OPT_CHAIN, HX_OPT_SERVICES },
-        { HX_OPT_ALEMBIC, HX_OPT_SERVICES },
-        { HX_OPT_ALEMBIC, HX_OPT_APPLIED },
+        { HX_OPT_CHAIN, HX_OPT_ALEMBIC },   { HX_OPT_CHAIN, HX_OPT_SERVICES }, { HX_OPT_ALEMBIC, HX_OPT_SERVICES },
+        { HX_OPT_ALEMBIC, HX_OPT_APPLIED }, { HX_OPT_SQL, HX_OPT_WAIT },
     };
     unsigned wrong = options->given & ~command->options;
     for (unsigned i = 0; i < HX_OPTIONS; i++)
@@ -176,5 +176,9 @@ int hx_command_run(const struct hx_migrate *options, char **words, int count) {
     if (r != 0)
         return r;
     const char *word = *command->argument ? words[1] : NULL;
+    if (options->wait && *word == '+') { /* tried again it would go further */
+        hx_complain("--wait: %s: not with a number of steps: name the revision", word);
+        return HX_EXIT_USAGE;
+    }
     return options->services ? run_services(options, command, word) : run_one(options, command, word);
 }

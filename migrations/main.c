@@ -1,13 +1,15 @@
 /* heimdex-migrate: takes a database's schema along the chain of revisions. */
+#include "common/backoff.h"
 #include "common/exit_codes.h"
 #include "common/log.h"
 #include "common/units.h"
 #include "lib/config/program.h"
 #include "migrations/command.h"
 
+#include <poll.h>
 #include <string.h>
 
-#define LOCK_TIMEOUT_MS 10000
+enum { LOCK_TIMEOUT_MS = 10000, WAIT_FIRST_MS = 500, WAIT_LONGEST_MS = 10000 };
 
 static const struct hx_option options[] = {
     [HX_OPT_CHAIN] = { .name = "chain",
@@ -37,6 +39,8 @@ static const struct hx_option options[] = {
     [HX_OPT_STATEMENT_TIMEOUT] = { .name = "statement-timeout",
                                    .argument = "D",
                                    .help = "how long one statement may take (default: without end)" },
+    [HX_OPT_WAIT] = { .name = "wait",
+                      .help = "while no server answers, or somebody has what it needs to lock, try again (upgrade)" },
     [HX_OPT_MAP_STATUS] = { .name = "map-status",
                             .argument = "OLD=NEW",
                             .help = "take over rows of the status OLD as NEW; may stand several times (upgrade)" },
@@ -97,6 +101,7 @@ static int take_option(size_t index, const char *value, void *user) {
     case HX_OPT_APPLIED: migrate->applied = true; break;
     case HX_OPT_LOCK_TIMEOUT: return take_duration("lock-timeout", value, 1, &migrate->lock_timeout_ms);
     case HX_OPT_STATEMENT_TIMEOUT: return take_duration("statement-timeout", value, 0, &migrate->statement_timeout_ms);
+    case HX_OPT_WAIT: migrate->wait = true; break;
     case HX_OPT_MAP_STATUS: return take_mapping(migrate, value);
     case HX_OPT_AUTOGENERATE: migrate->autogenerate = true; break;
     case HX_OPT_DESTRUCTIVE: migrate->destructive = true; break;
@@ -108,13 +113,25 @@ static int take_option(size_t index, const char *value, void *user) {
     return 0;
 }
 
+/* The same command again: what was done by then isn't done twice. */
+static int run(const struct hx_migrate *migrate, char **words, int count) {
+    for (unsigned n = 1;; n++) {
+        int r = hx_command_run(migrate, words, count);
+        if (!migrate->wait || (r != HX_EXIT_UNAVAILABLE && r != HX_EXIT_TRY_AGAIN))
+            return r;
+        if (n == 1)
+            hx_complain("--wait: trying again until it works");
+        poll(NULL, 0, (int)hx_backoff_ceiling(n, WAIT_FIRST_MS, WAIT_LONGEST_MS));
+    }
+}
+
 int main(int argc, char **argv) {
     struct hx_migrate migrate = { .lock_timeout_ms = LOCK_TIMEOUT_MS };
     struct hx_arguments arguments;
     int r = hx_program_start(&program, argc, argv, take_option, &migrate, &arguments);
     if (r < 0) {
         migrate.config = arguments.config;
-        r = hx_command_run(&migrate, arguments.words, arguments.word_count);
+        r = run(&migrate, arguments.words, arguments.word_count);
         hx_config_free(arguments.config);
     }
     hx_buf_reset(&migrate.status_map);

@@ -22,6 +22,7 @@ enum hx_migrate_option {
     HX_OPT_APPLIED,
     HX_OPT_LOCK_TIMEOUT,
     HX_OPT_STATEMENT_TIMEOUT,
+    HX_OPT_WAIT,
     HX_OPT_MAP_STATUS,
     HX_OPT_AUTOGENERATE,
     HX_OPT_DESTRUCTIVE,
@@ -37,5 +38,5 @@ struct hx_migrate {
     const char *chain, *alembic, *services, *only, *message, *rev_id, *range, *against;
     int64_t lock_timeout_ms, statement_timeout_ms; /* the second: 0 without end */
     struct hx_buf status_map;                      /* "old=new" pairs with commas between */
-    bool verbose, json, sql, purge, indicate_current, applied, autogenerate, destructive;
+    bool verbose, json, sql, wait, purge, indicate_current, applied, autogenerate, destructive;
 };

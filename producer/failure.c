@@ -4,9 +4,6 @@
 #include "common/log.h"
 #include "common/text.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static bool is_unknown_database(const struct hx_pg_error *error) {
     return hx_streq(error->sqlstate, "3D000");
 }
@@ -34,31 +31,9 @@ bool failure_is_passing(const struct hx_pg_error *error, bool connected_before) 
     return connected_before || error->sqlstate[0]; /* "starting up", "too many clients" */
 }
 
-/* connection to server at "HOST" (ADDRESS), port PORT failed: WHY */
-static bool shorten(const char *text, char *out, size_t size) {
-    static const char at[] = "connection to server at \"", port[] = ", port ", failed[] = " failed: ";
-    if (!hx_startswith(text, at))
-        return false;
-    const char *host = text + strlen(at), *host_end = strchr(host, '"');
-    const char *number = host_end ? strstr(host_end, port) : NULL;
-    const char *why = number ? strstr(number, failed) : NULL;
-    if (!why)
-        return false;
-    number += strlen(port);
-    const char *v6 = memchr(host, ':', (size_t)(host_end - host));
-    snprintf(out, size, "%s%.*s%s:%.*s: %s", v6 ? "[" : "", (int)(host_end - host), host, v6 ? "]" : "",
-             (int)(why - number), number, why + strlen(failed));
-    return true;
-}
-
-void failure_text(const struct hx_pg_error *error, char *out, size_t size) {
-    if (!shorten(error->message, out, size))
-        hx_strcopy(out, size, error->message);
-}
-
 int failure_complain(const struct hx_pg_error *error) {
     char text[sizeof(error->message)];
-    failure_text(error, text, sizeof(text));
+    hx_pg_error_text(error, text, sizeof(text));
     int exit_code = failure_exit_code(error);
     const char *code = error->sqlstate, *colon = *code ? ": " : "";
     if (error->class == HX_PG_SCHEMA && exit_code == HX_EXIT_CONFIG)

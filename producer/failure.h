@@ -7,8 +7,6 @@
 int failure_complain(const struct hx_pg_error *error);
 /* The exit code alone. */
 int failure_exit_code(const struct hx_pg_error *error);
-/* "127.0.0.1:5432: connection refused" of libpq's wordy text; others stay as they are. */
-void failure_text(const struct hx_pg_error *error, char *out, size_t size);
 /* True if trying again may help before long: not for a server that can't be reached at all when we have just started, nor for what
  * a person must mend first. */
 bool failure_is_passing(const struct hx_pg_error *error, bool connected_before);

@@ -167,6 +167,10 @@ bool relay_silent(const struct relay *r) {
     return silence_now(&r->silence, hx_mono_ms());
 }
 
+bool relay_cut_off(struct relay *r) {
+    return hx_producer_cut_off(r->producer);
+}
+
 void relay_topic(struct relay *r, const char *topic) {
     hx_producer_topic(r->producer, topic);
 }

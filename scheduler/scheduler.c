@@ -36,10 +36,9 @@ static const struct place places[] = {
 };
 _Static_assert(HX_ARRAY_LEN(places) == PLAIN_TASKS, "a place for each task");
 
-void scheduler_tell(struct scheduler *s, const char *op, const char *why) {
-    if (s->channel)
-        hx_channel_send(s->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op),
-                        -1);
+void scheduler_waits(struct scheduler *s, struct hx_pg *pg, const struct hx_pg_error *why) {
+    _cleanup_free_ char *server = hx_pg_server(pg);
+    hx_channel_tell(s->channel, "waiting", server, hx_pg_error_reason(why));
 }
 
 void scheduler_leave(struct scheduler *s, int exit_code) {
@@ -55,7 +54,7 @@ void scheduler_started(struct scheduler *s) {
     relay_soon(s->relay);
     hx_info(NULL, "ready");
     if (!s->lost)
-        scheduler_tell(s, "ready", NULL);
+        hx_channel_tell(s->channel, "ready", NULL, NULL);
 }
 
 void scheduler_heard(struct hx_channel *channel, const json_t *message, int fd, void *user) {
@@ -108,8 +107,24 @@ static void asked_to_stop(int signo, pid_t sender, void *user) {
     hx_timer_set(s->end_timer, END_MS);
 }
 
+/* For STATUS=. What has nothing to send finds out that Kafka is back by looking for its topics. */
+static void watch_kafka(struct scheduler *s) {
+    bool cut_off = relay_cut_off(s->relay);
+    if (cut_off)
+        topics_doubt(s->topics);
+    if (cut_off || topics_unreachable(s->topics))
+        topics_look(s->topics);
+    bool without = relay_silent(s->relay) || topics_unreachable(s->topics);
+    if (without == s->without_kafka)
+        return;
+    s->without_kafka = without;
+    _cleanup_free_ char *kafka = hx_printf("Kafka at %s", hx_config_string(s->config, HX_KAFKA_BROKERS));
+    hx_channel_tell(s->channel, "without", without ? kafka : NULL, NULL);
+}
+
 static void pulse(void *user) {
     struct scheduler *s = user;
+    watch_kafka(s);
     hx_timer_set(s->pulse, PULSE_MS);
 }
 
@@ -126,7 +141,6 @@ static void heartbeat(void *user) {
 
 static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user) {
     struct scheduler *s = user;
-    (void)pg;
     if (s->leaving)
         return;
     if (!connected) {
@@ -134,13 +148,12 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
             hx_warning(HX_EVENT("postgres.lost"), "PostgreSQL: %s, retrying", why->message);
         s->lost = true;
         leases_forget(s->leases);
-        _cleanup_free_ char *text = hx_printf("PostgreSQL: %s", why->message);
-        scheduler_tell(s, "waiting", text);
+        scheduler_waits(s, pg, why);
     } else if (s->lost && hx_pg_connected(s->quick) && hx_pg_connected(s->slow)) {
         s->lost = false;
         hx_notice(HX_EVENT("postgres.back"), "PostgreSQL is back");
         if (s->started)
-            scheduler_tell(s, "ready", NULL);
+            hx_channel_tell(s->channel, "ready", NULL, NULL);
     }
 }
 
@@ -168,7 +181,7 @@ static void start_timers(struct scheduler *s) {
 static void refuse(struct scheduler *s, const struct hx_kafka_error *error) {
     _cleanup_free_ char *why = hx_printf("Kafka: %s", error->message);
     hx_error(HX_EVENT("configuration.refused"), "%s", why);
-    scheduler_tell(s, "fatal", why);
+    hx_channel_tell(s->channel, "fatal", why, NULL);
     s->exit_code = HX_EXIT_CONFIG;
 }
 

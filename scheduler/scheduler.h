@@ -45,6 +45,7 @@ struct scheduler {
     bool lost;             /* PostgreSQL: said so, and not yet that it is back */
     bool checked, started; /* the schema is right; and nobody is left to be reaped: the tasks run */
     bool ending, leaving;  /* TERM came; the loop is over */
+    bool without_kafka;    /* the supervisor was told so */
 
     struct hx_timer *pulse, *heartbeat, *end_timer;
     struct task *begin[2]; /* start.c's steps */
@@ -62,8 +63,8 @@ int scheduler_run(struct scheduler *s);
 /* True after scheduler_run when a helper thread is still at work: the process must end without freeing what it reads. */
 bool scheduler_has_helper(const struct scheduler *s);
 void scheduler_leave(struct scheduler *s, int exit_code);
-/* Sends {"op":op,"why":why}; why may be NULL. */
-void scheduler_tell(struct scheduler *s, const char *op, const char *why);
+/* Tells the supervisor that nothing goes on without the server of that connection. */
+void scheduler_waits(struct scheduler *s, struct hx_pg *pg, const struct hx_pg_error *why);
 /* Nobody is left to be reaped: the tasks begin, and the supervisor hears that we are ready. */
 void scheduler_started(struct scheduler *s);
 /* The supervisor's end of the channel: deaths, or its own. */
@@ -81,6 +82,7 @@ void relay_open(struct relay *r); /* the topics are there, or can't be made now:
 void relay_soon(struct relay *r);
 bool relay_idle(const struct relay *r);               /* nothing on its way, nothing to be written down */
 bool relay_silent(const struct relay *r);             /* Kafka doesn't answer */
+bool relay_cut_off(struct relay *r);                  /* it has lost its connections to Kafka since the last call */
 void relay_topic(struct relay *r, const char *topic); /* there is such a topic: look it up ahead of its first record */
 
 /* reaper.c: takes the death over. */
@@ -92,8 +94,10 @@ bool reaper_idle(const struct reaper *r);
 
 /* topics.c */
 int topics_new(struct scheduler *s, struct topics **ret);
-struct topics *topics_free(struct topics *t); /* NULL, or t while its helper still runs */
-void topics_doubt(struct topics *t);          /* a delivery failed: are they still there? */
+struct topics *topics_free(struct topics *t);    /* NULL, or t while its helper still runs */
+void topics_doubt(struct topics *t);             /* a delivery failed: are they still there? */
+void topics_look(struct topics *t);              /* makes what is missing now, if nobody is at it */
+bool topics_unreachable(const struct topics *t); /* the last look for them found no broker */
 
 /* librdkafka's options from the configuration; what they point to is the configuration's. */
 struct hx_kafka_options scheduler_kafka(const struct scheduler *s, const char *client_id);

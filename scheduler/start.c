@@ -19,7 +19,7 @@ static bool ask_schema(struct scheduler *s, struct hx_pg_tx *tx) {
 
 static void fatal(struct scheduler *s, const char *why) {
     hx_error(HX_EVENT("schema.refused"), "%s", why);
-    scheduler_tell(s, "fatal", why);
+    hx_channel_tell(s->channel, "fatal", why, NULL);
     scheduler_leave(s, HX_EXIT_CONFIG);
 }
 
@@ -37,7 +37,7 @@ static int64_t answer_schema(struct scheduler *s, const struct hx_pg_tx *tx) {
 
 static void failed_schema(struct scheduler *s, const struct hx_pg_error *error) {
     if (error->class != HX_PG_SCHEMA) {
-        scheduler_tell(s, "waiting", error->message);
+        scheduler_waits(s, s->quick, error);
         return;
     }
     _cleanup_free_ char *why =

@@ -20,7 +20,7 @@ struct topics {
     struct hx_watch *watch;
     char **queues;                  /* all that are known, "default" first */
     size_t queue_count, made_count; /* the topics of the first made_count are there */
-    bool complained;
+    bool complained, unreachable;
 
     /* The helper's, from its start to its end. */
     pthread_t helper;
@@ -97,6 +97,7 @@ static void helped(int fd, uint32_t events, void *user) {
     pthread_join(t->helper, NULL); /* it has said its last word */
     HX_FAIL_HERE("topics.after_make");
     t->running = false;
+    t->unreachable = t->result == -EAGAIN;
     relay_open(t->scheduler->relay);
     if (t->result < 0) {
         complain(t);
@@ -107,6 +108,11 @@ static void helped(int fd, uint32_t events, void *user) {
     for (size_t i = 0; i < t->name_count; i++)
         relay_topic(t->scheduler->relay, t->names[i]);
     hx_info(NULL, "%zu topics are there", t->name_count);
+}
+
+void topics_look(struct topics *t) {
+    if (t->made_count < t->queue_count && !t->running)
+        start_helper(t);
 }
 
 static void add_queue(struct topics *t, const char *queue) {
@@ -129,8 +135,7 @@ static int64_t answer(struct scheduler *s, const struct hx_pg_tx *tx) {
     struct topics *t = s->topics;
     for (int row = 0; row < hx_pg_rows(tx, 0); row++)
         add_queue(t, hx_ledger_read_type(tx, 0, row).queue);
-    if (t->made_count < t->queue_count && !t->running)
-        start_helper(t);
+    topics_look(t);
     return TASK_RHYTHM;
 }
 
@@ -170,4 +175,8 @@ struct topics *topics_free(struct topics *t) {
 
 void topics_doubt(struct topics *t) {
     t->made_count = 0; /* the next look at the types makes what is missing */
+}
+
+bool topics_unreachable(const struct topics *t) {
+    return t->unreachable;
 }

@@ -22,21 +22,33 @@ static void set_text(char **text, const char *value) {
     *text = value ? hx_strdup(value) : NULL;
 }
 
+/* Whoever says it again waits no less long. */
+static void set_trouble(char **text, int64_t *since_ms, const char *value) {
+    if (value && !*text)
+        *since_ms = hx_mono_ms();
+    set_text(text, value);
+}
+
 static void hear(struct child *child, const json_t *message) {
     const struct child_host *host = child->host;
-    const char *op = "", *why = "it does not say why";
+    const char *op = "", *why = NULL, *detail = NULL;
     json_int_t death;
     hx_json_get_string(message, "op", &op);
     hx_json_get_string(message, "why", &why);
+    hx_json_get_string(message, "detail", &detail);
     if (hx_streq(op, "ready")) {
         set_text(&child->waiting, NULL);
         child_event(child, CHILD_SAYS_READY);
         host->on_change(child, host->user);
     } else if (hx_streq(op, "waiting")) {
-        set_text(&child->waiting, why);
+        set_trouble(&child->waiting, &child->waiting_ms, why ? why : "it does not say what");
+        set_text(&child->detail, detail);
+        host->on_change(child, host->user);
+    } else if (hx_streq(op, "without")) {
+        set_trouble(&child->without, &child->without_ms, why);
         host->on_change(child, host->user);
     } else if (hx_streq(op, "fatal")) {
-        set_text(&child->fatal, why);
+        set_text(&child->fatal, why ? why : "it does not say why");
     } else if (hx_streq(op, "answered") && hx_json_get_int(message, "death", &death) == 1) {
         host->on_answer(child, death, host->user);
     }
@@ -92,6 +104,8 @@ static void forget_process(struct child *child) {
         close(child->evidence_fd);
     child->evidence_fd = -1;
     set_text(&child->waiting, NULL);
+    set_text(&child->detail, NULL);
+    set_text(&child->without, NULL);
     set_text(&child->fatal, NULL);
     child->stuck = child->retired = false;
 }
@@ -294,6 +308,11 @@ void child_check_pulse(struct child *child, int64_t now) {
 
 bool child_works(const struct child *child) {
     return child->state == CHILD_READY && !child->waiting;
+}
+
+void child_waits_for(const struct child *child, struct hx_buf *out) {
+    if (child->waiting)
+        hx_buf_printf(out, "%s%s%s", child->waiting, child->detail ? ": " : "", child->detail ? child->detail : "");
 }
 
 unsigned child_running(const struct child *child) {

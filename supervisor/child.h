@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/evidence.h"
+#include "common/text.h"
 #include "lib/channel/channel.h"
 #include "supervisor/cgroups.h"
 #include "supervisor/death.h"
@@ -53,8 +54,12 @@ struct child {
     int evidence_fd;
     struct hx_channel *channel;
     struct output *output;
-    char *waiting; /* why it can't work now, or NULL */
-    char *fatal;   /* why it is about to give up, or NULL */
+    char *waiting; /* what it waits for and can't work without, or NULL; why that is, or NULL; since when */
+    char *detail;
+    int64_t waiting_ms;
+    char *without; /* what is away though it can work, or NULL; since when */
+    int64_t without_ms;
+    char *fatal; /* why it is about to give up, or NULL */
     int64_t started_ms;
     uint64_t pulse; /* as last seen, and when it moved */
     int64_t pulse_ms;
@@ -77,5 +82,7 @@ void child_forgive(struct child *child, int64_t now);
 void child_say(struct child *child, json_t *message);
 /* It can do its work at this moment. */
 bool child_works(const struct child *child);
+/* "PostgreSQL at …: Connection refused"; nothing when it doesn't wait. */
+void child_waits_for(const struct child *child, struct hx_buf *out);
 /* Jobs running in it. */
 unsigned child_running(const struct child *child);

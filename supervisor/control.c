@@ -38,6 +38,7 @@ struct control {
     void *user;
     char *path;
     int lock_fd, listen_fd;
+    bool kept; /* by systemd, for the next one */
     struct client *clients;
     size_t client_count;
 };
@@ -192,7 +193,7 @@ int control_new(struct hx_loop *loop, const char *path, control_cb cb, void *use
     control_make_directory(path);
     int r = control_lock(path, &c->lock_fd, reterr);
     if (r == 0)
-        r = control_listen(path, &c->listen_fd, reterr);
+        r = control_listen(path, &c->listen_fd, &c->kept, reterr);
     if (r == 0)
         c->path = hx_strdup(path); /* from here on it is ours to remove */
     if (r == 0) {
@@ -214,7 +215,7 @@ struct control *control_free(struct control *c) {
         client_close(c->clients);
     hx_watch_free(c->watch);
     hx_timer_free(c->timer);
-    if (c->path)
+    if (c->path && !c->kept)
         unlink(c->path);
     if (c->listen_fd >= 0)
         close(c->listen_fd);

@@ -2,6 +2,7 @@
 
 #include "common/cleanup.h"
 #include "common/text.h"
+#include "lib/notify/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,8 +62,29 @@ static int bind_socket(int fd, const char *path) {
     return r;
 }
 
-int control_listen(const char *path, int *ret_fd, struct control_error *reterr) {
+static bool is_reachable(const char *path) {
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    hx_strcopy(address.sun_path, sizeof(address.sun_path), path);
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN);
+}
+
+/* With the lock nobody else listens there, so whoever answers at path is our socket; it may have been removed meanwhile. */
+static bool take_kept(const char *path, int *ret_fd) {
+    _cleanup_close_ int fd = hx_notify_take_socket(path);
+    if (fd < 0 || !is_reachable(path))
+        return false;
+    *ret_fd = fd;
+    fd = -1;
+    return true;
+}
+
+int control_listen(const char *path, int *ret_fd, bool *ret_kept, struct control_error *reterr) {
     struct stat st;
+    if (take_kept(path, ret_fd)) {
+        *ret_kept = true;
+        return 0;
+    }
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
         return fail(reterr, -EEXIST, path, "there is something else than a socket");
     unlink(path); /* stale: whoever has the lock is the only one who listens here */
@@ -75,6 +97,7 @@ int control_listen(const char *path, int *ret_fd, struct control_error *reterr) 
     if (r < 0)
         return fail(reterr, r, path, NULL);
     hand_to_group(path);
+    *ret_kept = hx_notify_keep(fd, "control");
     *ret_fd = fd;
     fd = -1;
     return 0;

@@ -7,5 +7,6 @@
 void control_make_directory(const char *path);
 /* Holds PATH.lock until *ret_fd is closed. As control_new. */
 int control_lock(const char *path, int *ret_fd, struct control_error *reterr);
-/* Listens at path, in place of what a dead supervisor left there. Only with the lock. As control_new. */
-int control_listen(const char *path, int *ret_fd, struct control_error *reterr);
+/* Listens at path: on the socket that systemd has kept for us since the supervisor before this one, else in place of what a dead one
+ * left there. *ret_kept: systemd has it, and clients may find it while nobody runs. Only with the lock. As control_new. */
+int control_listen(const char *path, int *ret_fd, bool *ret_kept, struct control_error *reterr);

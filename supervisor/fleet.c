@@ -118,8 +118,15 @@ static void view_in_place(const struct child *child, struct status_view *ret) {
     ret->workers += child->role == &roles[ROLE_WORKER];
     ret->schedulers += child->role == &roles[ROLE_SCHEDULER];
     ret->restarts += child->restarts;
-    if (child->waiting && !ret->waiting)
+    if (child->waiting && (!ret->waiting || child->waiting_ms < ret->waiting_ms)) {
         ret->waiting = child->waiting;
+        ret->detail = child->detail;
+        ret->waiting_ms = child->waiting_ms;
+    }
+    if (child->without && (!ret->without || child->without_ms < ret->without_ms)) {
+        ret->without = child->without;
+        ret->without_ms = child->without_ms;
+    }
     if (child->state == CHILD_PAUSED && child->pause_ms > ret->paused_ms) {
         ret->paused = child->role->name;
         ret->paused_slot = child->slot;
@@ -152,7 +159,9 @@ json_t *fleet_json(const struct fleet *fleet) {
         json_t *item =
             json_pack("{s:s,s:i,s:i,s:s,s:b}", "role", child->role->name, "slot", child->slot, "pid", (int)child->pid,
                       "state", machine_state_name(child->state), "ready", child_works(child));
-        json_object_set_new(item, "waiting", child->waiting ? json_string(child->waiting) : json_null());
+        _cleanup_buf_ struct hx_buf waiting = { 0 };
+        child_waits_for(child, &waiting);
+        json_object_set_new(item, "waiting", child->waiting ? json_string(waiting.data) : json_null());
         json_object_set_new(item, "restarts", json_integer(child->restarts));
         json_object_set_new(item, "running", json_integer(child_running(child)));
         json_object_set_new(item, "uptime_ms", json_integer(child->pid > 0 ? now - child->started_ms : 0));

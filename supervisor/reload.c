@@ -138,8 +138,10 @@ static void look(struct supervisor *s) {
     } else if (!report_can_work(s)) {
         take(s); /* the old one doesn't work any better */
     } else {
+        _cleanup_buf_ struct hx_buf waits = { 0 };
+        child_waits_for(unready, &waits);
         _cleanup_free_ char *why = hx_printf("%s %d isn't ready with it: %s", unready->role->name, unready->slot,
-                                             unready->waiting ? unready->waiting : machine_state_name(unready->state));
+                                             waits.len ? waits.data : machine_state_name(unready->state));
         leave_again(s);
         refuse(s, HX_EXIT_TRY_AGAIN, why);
     }

@@ -18,6 +18,7 @@ static void view(const struct supervisor *s, struct status_view *ret) {
         .stopping = s->stop.phase != STOP_NOT,
         .reloading = s->reload.phase != RELOAD_NOT,
         .refused = reload_refusal(s),
+        .now_ms = hx_mono_ms(),
     };
     fleet_view(&s->fleet, ret);
     ret->unsettled = (unsigned)deaths_unsettled(s->deaths);

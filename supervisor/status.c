@@ -2,6 +2,8 @@
 
 #include "common/units.h"
 
+#include <inttypes.h>
+
 static void append_count(struct hx_buf *out, unsigned n, const char *noun) {
     hx_buf_printf(out, "%u %s%s", n, noun, n == 1 ? "" : "s");
 }
@@ -13,18 +15,37 @@ static void append_working(struct hx_buf *out, unsigned working, unsigned wanted
     append_count(out, wanted, noun);
 }
 
-/* "waiting for PostgreSQL …", whether the child began with those words or not. */
-static void append_waiting(struct hx_buf *out, const char *why) {
-    if (!hx_startswith(why, "waiting for "))
-        hx_buf_puts(out, "waiting for ");
-    hx_buf_puts(out, why);
+/* " for 40 s", as coarse as people take it. */
+static void append_since(struct hx_buf *out, int64_t ms) {
+    int64_t seconds = ms / 1000;
+    if (seconds >= 2 * 3600)
+        hx_buf_printf(out, " for %" PRId64 " h", seconds / 3600);
+    else if (seconds >= 2 * 60)
+        hx_buf_printf(out, " for %" PRId64 " min", seconds / 60);
+    else if (seconds > 0)
+        hx_buf_printf(out, " for %" PRId64 " s", seconds);
+}
+
+static void append_waiting(struct hx_buf *out, const struct status_view *v) {
+    hx_buf_printf(out, "waiting for %s", v->waiting);
+    append_since(out, v->now_ms - v->waiting_ms);
+    if (v->detail)
+        hx_buf_printf(out, ": %s", v->detail);
+}
+
+static void append_without(struct hx_buf *out, const struct status_view *v) {
+    if (!v->without)
+        return;
+    hx_buf_printf(out, ", without %s", v->without);
+    append_since(out, v->now_ms - v->without_ms);
 }
 
 static void append_trouble(struct hx_buf *out, const struct status_view *v) {
     char pause[HX_DURATION_SIZE];
+    append_without(out, v);
     if (v->waiting) {
         hx_buf_puts(out, ", ");
-        append_waiting(out, v->waiting);
+        append_waiting(out, v);
     } else if (v->paused && v->paused_ms > 0) {
         hx_duration_format(v->paused_ms, pause);
         hx_buf_printf(out, ", %s %d starts again in %s", v->paused, v->paused_slot, pause);
@@ -48,7 +69,7 @@ static void append_stopping(struct hx_buf *out, const struct status_view *v) {
 static void append_starting(struct hx_buf *out, const struct status_view *v) {
     hx_buf_puts(out, "starting: ");
     if (v->waiting) {
-        append_waiting(out, v->waiting);
+        append_waiting(out, v);
         return;
     }
     hx_buf_printf(out, "%u of %u workers", v->workers_working, v->workers);

@@ -12,15 +12,14 @@
 
 enum { SIGNALS_MS = 250, RETRY_MS = 1000, RENEWALS = 3 /* a lease */ };
 
-static void tell_supervisor(struct worker *w, const char *op, const char *why) {
-    if (w->channel)
-        hx_channel_send(w->channel, why ? json_pack("{s:s, s:s}", "op", op, "why", why) : json_pack("{s:s}", "op", op),
-                        -1);
+void worker_waits(struct worker *w, const char *detail) {
+    _cleanup_free_ char *server = hx_pg_server(w->side);
+    hx_channel_tell(w->channel, "waiting", server, detail);
 }
 
 static void fatal(struct worker *w, const char *event, const char *why) {
     hx_error(HX_EVENT(event), "%s", why);
-    tell_supervisor(w, "fatal", why);
+    hx_channel_tell(w->channel, "fatal", why, NULL);
     worker_leave(w, HX_EXIT_CONFIG);
 }
 
@@ -29,9 +28,8 @@ static void register_again(void *user) {
 }
 
 static void retry_registration(struct worker *w, const struct hx_pg_error *error) {
-    _cleanup_free_ char *why = hx_printf("PostgreSQL: %s", error->message);
-    hx_warning(HX_EVENT("postgres.lost"), "%s, retrying", why);
-    tell_supervisor(w, "waiting", why);
+    hx_warning(HX_EVENT("postgres.lost"), "PostgreSQL: %s, retrying", error->message);
+    worker_waits(w, hx_pg_error_reason(error));
     w->renew_timer = hx_timer_free(w->renew_timer);
     w->renew_timer = hx_timer_new(w->loop, register_again, w);
     hx_timer_set(w->renew_timer, RETRY_MS);
@@ -57,7 +55,7 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     }
     worker_lease_start(w);
     worker_take_start(w);
-    tell_supervisor(w, "ready", NULL);
+    hx_channel_tell(w->channel, "ready", NULL, NULL);
 }
 
 static void enroll(struct worker *w) {
@@ -125,7 +123,7 @@ static void say_lapsed(struct worker *w) {
     ctx.event = "lease.lapsed";
     w->lapsed = true;
     hx_warning(&ctx, "%s", why);
-    tell_supervisor(w, "waiting", why);
+    worker_waits(w, why);
 }
 
 static void say_held(struct worker *w) {
@@ -133,7 +131,7 @@ static void say_held(struct worker *w) {
     ctx.event = "lease.renewed";
     w->lapsed = false;
     hx_notice(&ctx, "the lease is renewed, going on");
-    tell_supervisor(w, "ready", NULL);
+    hx_channel_tell(w->channel, "ready", NULL, NULL);
 }
 
 /* Declared dead: others may run our jobs already. Nothing here may go on. */

@@ -127,14 +127,11 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
         return;
     if (connected) {
         hx_notice(HX_EVENT("postgres.back"), "PostgreSQL is back");
-        if (w->channel && !w->lapsed) /* else the renewal says it */
-            hx_channel_send(w->channel, json_pack("{s:s}", "op", "ready"), -1);
+        if (!w->lapsed) /* else the renewal says it */
+            hx_channel_tell(w->channel, "ready", NULL, NULL);
     } else {
         hx_warning(HX_EVENT("postgres.lost"), "PostgreSQL: %s, retrying", why ? why->message : "connection lost");
-        if (w->channel)
-            hx_channel_send(w->channel,
-                            json_pack("{s:s, s:s}", "op", "waiting", "why", why ? why->message : "connection lost"),
-                            -1);
+        worker_waits(w, why ? hx_pg_error_reason(why) : "connection lost");
     }
 }
 

@@ -122,6 +122,8 @@ void worker_take_turn(struct worker *w, bool builtin); /* a run of that kind end
 void worker_park(struct worker *w);
 /* lease.c */
 void worker_register(struct worker *w);
+/* Tells the supervisor that nothing starts here without PostgreSQL, and why it is so. */
+void worker_waits(struct worker *w, const char *detail);
 void worker_lease_start(struct worker *w);
 /* Others will expect signs of life as often as this lease needs. Never makes it longer. */
 void worker_lease_shorten(struct worker *w, int64_t lease_ms);

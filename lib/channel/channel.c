@@ -185,6 +185,11 @@ static void on_event(int fd, uint32_t events, void *user) {
         hx_channel_read(channel);
 }
 
+void hx_channel_tell(struct hx_channel *channel, const char *op, const char *why, const char *detail) {
+    if (channel)
+        hx_channel_send(channel, json_pack("{s:s,s:s*,s:s*}", "op", op, "why", why, "detail", detail), -1);
+}
+
 /* ---- life ---- */
 
 int hx_channel_new(struct hx_loop *loop, int fd, hx_channel_cb cb, void *user, struct hx_channel **ret) {

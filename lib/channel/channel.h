@@ -6,7 +6,9 @@
  *
  * child -> supervisor
  *   {"op":"ready"}                                  it can do its work: a worker can claim, a scheduler can reach PostgreSQL
- *   {"op":"waiting","why":"PostgreSQL at …: …"}     it can't now, and why; for STATUS=
+ *   {"op":"waiting","why":"PostgreSQL at …","detail":"Connection refused"}
+ *                                                   it can't now, what it waits for, and why that is; for STATUS=
+ *   {"op":"without","why":"Kafka at …"}             it can, but that is away; without why: it is back
  *   {"op":"fatal","why":"…"}                        it is about to end with HX_EXIT_CONFIG, and why
  *   {"op":"answered","death":7}                     (scheduler) that death is settled in the ledger
  * supervisor -> child
@@ -41,6 +43,8 @@ struct hx_channel *hx_channel_free(struct hx_channel *channel);
 /* Sends at once or queues while the other end is slow. Takes over the reference to message; fd (or -1) is duplicated.
  * 0, or -EPIPE when the other end is gone. */
 int hx_channel_send(struct hx_channel *channel, json_t *message, int fd);
+/* Sends {"op":op,"why":why,"detail":detail} without the members that are NULL. channel may be NULL: nobody is told. */
+void hx_channel_tell(struct hx_channel *channel, const char *op, const char *why, const char *detail);
 /* Delivers what has come in already, without waiting for the loop's next round: the last words of a child that was just reaped.
  * The callback may free the channel. */
 void hx_channel_read(struct hx_channel *channel);

@@ -91,7 +91,7 @@ void hx_usage(const struct hx_program *program, struct hx_buf *out) {
                       program->epilogue[strlen(program->epilogue) - 1] == '\n' ? "" : "\n");
     hx_buf_puts(out, "\nConfiguration:\n  Every key of the file can be set in the environment: section.key is "
                      "HEIMDEX_SECTION_KEY, and the\n"
-                     "  environment wins. --show-config lists all keys; docs/configuration.md explains them.\n");
+                     "  environment wins. --show-config lists all keys; heimdex.conf(5) explains them.\n");
 }
 
 const char *hx_usage_nearest(const struct hx_program *program, const char *name) {

@@ -24,7 +24,7 @@ struct hx_producer {
     void *user;
     size_t pending;
     int64_t last_ok_ms;
-    bool ending;
+    bool ending, cut_off;
 };
 
 static const struct hx_kafka_setting settings[] = {
@@ -61,7 +61,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 }
 
 static void on_error(rd_kafka_t *rk, int err, const char *reason, void *user) {
-    (void)user; /* each record's fate is in its delivery report */
+    struct hx_producer *p = user; /* each record's fate is in its delivery report */
+    p->cut_off |= err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
     hx_debug(NULL, "%s: %s: %s", rd_kafka_name(rk), rd_kafka_err2name(err), reason);
 }
 
@@ -183,4 +184,10 @@ size_t hx_producer_pending(const struct hx_producer *p) {
 
 int64_t hx_producer_last_ok_ms(const struct hx_producer *p) {
     return p->last_ok_ms;
+}
+
+bool hx_producer_cut_off(struct hx_producer *p) {
+    bool cut_off = p->cut_off;
+    p->cut_off = false;
+    return cut_off;
 }

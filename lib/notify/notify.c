@@ -2,9 +2,14 @@
 
 #include "common/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The protocol is one assignment a line: a line break inside a status would become another assignment. */
 static void append_status(struct hx_buf *out, const char *status) {
@@ -66,4 +71,24 @@ int64_t hx_notify_watchdog_interval_ms(void) {
     if (sd_watchdog_enabled(0, &usec) <= 0)
         return 0;
     return HX_MAX((int64_t)1, (int64_t)(usec / 2 / 1000));
+}
+
+bool hx_notify_keep(int fd, const char *name) {
+    if (!getenv("INVOCATION_ID")) /* systemd.exec(5): every unit has one */
+        return false;
+    _cleanup_free_ char *forget = hx_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
+    _cleanup_free_ char *keep = hx_printf("FDSTORE=1\nFDNAME=%s", name);
+    notify(forget, NULL);
+    return sd_pid_notify_with_fds(0, 0, keep, &fd, 1) > 0;
+}
+
+int hx_notify_take_socket(const char *path) {
+    int found = -ENOENT, n = sd_listen_fds(1);
+    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+        if (found < 0 && sd_is_socket_unix(fd, SOCK_STREAM, 1, path, 0) > 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+            found = fd;
+        else
+            close(fd);
+    }
+    return found;
 }

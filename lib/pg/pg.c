@@ -36,6 +36,7 @@ void pg_release(struct hx_pg *pg) {
     free(pg->formats);
     free(pg->channel);
     free(pg->listen_sql);
+    free(pg->server);
     free(pg);
 }
 
@@ -46,6 +47,7 @@ static void disconnect(struct hx_pg *pg) {
     /* Nothing of what libpq still has may leave any more; only an idle connection says goodbye. */
     if (pg->flight.head && PQsocket(pg->conn) >= 0)
         shutdown(PQsocket(pg->conn), SHUT_RDWR);
+    pg_remember_server(pg);
     PQfinish(pg->conn);
     pg->conn = NULL;
     pg->state = PG_WAITING;

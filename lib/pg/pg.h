@@ -39,6 +39,11 @@ struct hx_pg_error {
     int32_t backend_pid; /* of the connection that was lost */
 };
 
+/* "127.0.0.1:5432: Connection refused" of libpq's wordy text; others stay as they are. */
+void hx_pg_error_text(const struct hx_pg_error *error, char *out, size_t size);
+/* "Connection refused" alone: a part of the message. */
+const char *hx_pg_error_reason(const struct hx_pg_error *error);
+
 /* The class of a SQLSTATE (5 characters). */
 enum hx_pg_class hx_pg_classify(const char *sqlstate);
 
@@ -78,6 +83,8 @@ int hx_pg_server_version(const struct hx_pg *pg);
 /* The process that serves us, as the server said when we connected; 0 while there is none. A pooling proxy gives a number of
  * its own. */
 int32_t hx_pg_backend_pid(const struct hx_pg *pg);
+/* "PostgreSQL at HOST:PORT", of the host that it is connected to, or was last, or that it tried last. The caller frees. */
+char *hx_pg_server(struct hx_pg *pg);
 /* Transactions queued or in flight. */
 unsigned hx_pg_pending(const struct hx_pg *pg);
 typedef void (*hx_pg_notify_cb)(const char *channel, const char *payload, void *user);

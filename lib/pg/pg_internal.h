@@ -107,6 +107,7 @@ struct hx_pg {
     bool has_why;
     struct hx_pg_error told; /* the last reason given to cb */
     bool told_down;
+    char *server; /* "HOST:PORT", of the last connection or attempt */
 
     struct pg_tx_list queue, flight;
     struct pg_prepared *prepared;
@@ -132,6 +133,9 @@ void pg_release(struct hx_pg *pg);
 void pg_lost(struct hx_pg *pg, const struct hx_pg_error *why);
 /* Sets the events that the connection's socket is watched for. */
 void pg_watch(struct hx_pg *pg, uint32_t events);
+
+/* pg_server.c: before the connection is given up. */
+void pg_remember_server(struct hx_pg *pg);
 
 /* pg_keywords.c */
 void pg_keywords_build(struct pg_keywords *k, const struct hx_pg_options *options, int64_t timeout_ms);

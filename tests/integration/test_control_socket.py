@@ -1,4 +1,5 @@
 """The supervisor's control socket: what it answers, who has it, and clients that mean no good."""
+import json
 import os
 import signal
 import socket
@@ -112,3 +113,59 @@ def test_refuses_a_socket_it_cannot_have(fleet):
     done = subprocess.run([f"{BIN}/heimdex-supervisor"], env=f.environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 78 and "107 bytes" in done.stderr and done.stderr.count("\n") == 1
     assert not os.path.exists(f.environment["HEIMDEX_SUPERVISOR_CONTROL_SOCKET"] + ".lock")
+
+
+def test_systemd_keeps_the_socket_while_it_is_restarted(fleet):
+    """Whoever connects meanwhile is served by the next supervisor. A stop is the same: what systemd keeps, it closes."""
+    manager = Manager()
+    f = manager.start(fleet())
+    assert f.ask({"op": "ping"}) == {"ok": True}
+    assert f.stop() == 0
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(f.socket)
+        s.sendall(b'{"op":"ping"}\n')
+        g = manager.start(fleet(dir=f.dir), passing=True)
+        s.settimeout(20)
+        assert json.loads(s.recv(4096)) == {"ok": True}
+    assert len(manager.kept) == 1  # the same one is not given away twice
+    assert g.stop() == 0
+    manager.forget()
+    with socket.socket(socket.AF_UNIX) as s, pytest.raises(ConnectionRefusedError):
+        s.connect(f.socket)
+    assert fleet(dir=f.dir).start().ask({"op": "ping"}) == {"ok": True}
+
+
+def test_a_kept_socket_that_nobody_can_reach_any_more_is_replaced(fleet):
+    manager = Manager()
+    f = manager.start(fleet())
+    assert f.stop() == 0
+    os.unlink(f.socket)
+    g = manager.start(fleet(dir=f.dir), passing=True)
+    assert g.ask({"op": "ping"}) == {"ok": True}
+    assert len(manager.kept) == 1 and g.stop() == 0
+    manager.forget()
+
+
+class Manager:
+    """systemd's store of descriptors."""
+
+    def __init__(self):
+        self.kept = []
+
+    def start(self, fleet, passing=False):
+        """passing: what was kept is passed."""
+        fleet.environment["INVOCATION_ID"] = "0123456789abcdef0123456789abcdef"
+        fleet.on_notified = self.hear
+        if passing:
+            fleet.wrap, fleet.passed = ["bash", "-c", 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&%d' % self.kept[0], "bash"], self.kept
+        return fleet.start()
+
+    def hear(self, assignments, fds):
+        if "FDSTOREREMOVE=1" in assignments:
+            self.forget()
+        assert ("FDSTORE=1" in assignments) == bool(fds)
+        self.kept += fds
+
+    def forget(self):
+        while self.kept:
+            os.close(self.kept.pop())

@@ -84,6 +84,7 @@ def test_sql_without_a_transaction(migrate, three):
     ("current", "--sql"), ("current", "--purge"), ("upgrade", "head", "--json"), ("upgrade", "head", "--only", "x"),
     ("heads", "--alembic", "/tmp", "--chain", "/tmp"), ("history", "--rev-range", "a1"), ("history", "-r", "c3:a1"),
     ("upgrade", "head", "--lock-timeout", "soon"), ("upgrade", "head", "--lock-timeout", "0"), ("verifi",), ("revision",),
+    ("upgrade", "head", "--sql", "--wait"), ("upgrade", "+1", "--wait"), ("downgrade", "base", "--wait"),
     ("revision", "-m", ""), ("revision", "-m", "two\nlines"), ("revision", "-m", "x", "--rev-id", "a1"),
     ("revision", "-m", "x", "--rev-id", "a b"), ("revision", "-m", "x", "--destructive"),
 ])

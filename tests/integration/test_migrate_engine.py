@@ -2,12 +2,14 @@
 proxies in between."""
 import os
 import re
+import socket
 import subprocess
 
 import pytest
 
 from support.migrations import running
 from support.pgbouncer import Pgbouncer
+from support.proxy import Proxy
 from support.wait import until
 
 SLEEPING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
@@ -63,6 +65,36 @@ def test_a_lock_that_is_released_in_time(migrate, chain, apply):
         holder.rollback()
         assert process.wait(30) == 0
     assert migrate.version() == "b2"
+
+
+def test_wait_for_whoever_holds_a_lock(migrate, chain, apply):
+    """In place of 75."""
+    chain("a1", "", "create table t ();")
+    apply()
+    chain("b2", "a1", "alter table t add n integer;")
+    with migrate.database.connect() as holder, holder.cursor() as cursor:
+        cursor.execute("select from t")
+        process = migrate.start("upgrade", "head", "--chain", chain.directory, "--lock-timeout", "50ms", "--wait")
+        while "--wait: trying again" not in (line := process.stderr.readline()):
+            assert line
+        holder.rollback()
+        assert process.wait(30) == 0
+    assert migrate.version() == "b2"
+
+
+def test_wait_for_a_server(migrate, chain):
+    """In place of 69. What a person must mend is said at once."""
+    chain("a1", "", "create table t ();")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        process = migrate.start("upgrade", "head", "--chain", chain.directory, "--wait", PGPORT=listener.getsockname()[1])
+        assert "Connection refused" in process.stderr.readline()
+        assert process.stderr.readline() == "heimdex-migrate: --wait: trying again until it works\n"
+        listener.listen()
+        with Proxy((migrate.database.env["PGHOST"], migrate.database.env["PGPORT"]), listener=listener):
+            assert process.wait(30) == 0
+    assert migrate.version() == "a1"
+    migrate("upgrade", "head", "--chain", chain.directory, "--wait", PGPASSWORD="wrong", fails=77)
 
 
 def test_statement_timeout(migrate, chain, apply):

@@ -22,6 +22,12 @@ def handler_text(handler):
     return "{ " + " ".join(f"{k} = {_libconfig(v)};" for k, v in handler.items()) + " }"
 
 
+def config_text(sections, handlers):
+    """A configuration file."""
+    lines = [f"{name} : {{ " + " ".join(f"{k} = {_libconfig(v)};" for k, v in keys.items()) + " };" for name, keys in sections.items()]
+    return "\n".join([*lines, "handlers = ( " + ", ".join(map(handler_text, handlers)) + " );"]) + "\n"
+
+
 class Fleet:
     def __init__(self, binaries, directory, env, workers=2, handlers=(), start=True, instance=None, wrap=(), **sections):
         """wrap: a command that the supervisor's own is the end of."""
@@ -46,9 +52,7 @@ class Fleet:
 
     def write_config(self, sections, handlers):
         self.sections, self.handlers = sections, list(handlers)
-        lines = [f"{name} : {{ " + " ".join(f"{k} = {_libconfig(v)};" for k, v in keys.items()) + " };" for name, keys in sections.items()]
-        lines.append("handlers = ( " + ", ".join(map(handler_text, handlers)) + " );")
-        self.config.write_text("\n".join(lines) + "\n")
+        self.config.write_text(config_text(sections, handlers))
 
     def change(self, handlers=None, **sections):
         """Another configuration file: these handlers instead of the old ones, these keys beside the old ones."""

@@ -72,8 +72,8 @@ class Fleet:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
-        self.wrap = list(wrap)
         self.process = None
+        self.wrap, self.passed, self.on_notified = list(wrap), (), None
 
     def plan(self, role, **plan):
         with open(f"{self.dir}/plan", "w") as f:
@@ -93,10 +93,12 @@ class Fleet:
         return wait_for("the outcome", lambda: (now := self.ask({"op": "reloaded", "reload": told["reload"]}))["done"] and now)
 
     def start(self, ready=True):
+        if os.path.exists(self.environment["NOTIFY_SOCKET"]):
+            os.unlink(self.environment["NOTIFY_SOCKET"])
         self.notify.bind(self.environment["NOTIFY_SOCKET"])
         threading.Thread(target=self._hear, daemon=True).start()
         self.process = subprocess.Popen([*self.wrap, f"{BIN}/heimdex-supervisor", "--bin-dir", f"{self.dir}/bin"], env=self.environment,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                        pass_fds=self.passed, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.pid = self.process.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -107,9 +109,11 @@ class Fleet:
     def _hear(self):
         while True:
             try:
-                data = self.notify.recv(65536)
+                data, fds, _, _ = socket.recv_fds(self.notify, 65536, 8)
             except OSError:
                 return
+            if self.on_notified:
+                self.on_notified(data.decode().split("\n"), fds)
             self.notified.append(data.decode().split("\n"))
 
     def _read(self):

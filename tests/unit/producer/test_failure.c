@@ -43,31 +43,9 @@ static void exit_codes(void **state) {
     }
 }
 
-static void texts(void **state) {
-    (void)state;
-    static const struct {
-        const char *message, *text;
-    } samples[] = {
-        { "connection to server at \"127.0.0.1\", port 5432 failed: Connection refused",
-          "127.0.0.1:5432: Connection refused" },
-        { "connection to server at \"db\" (10.0.0.1), port 1 failed: No route to host", "db:1: No route to host" },
-        { "connection to server at \"::1\", port 5432 failed: Connection refused", "[::1]:5432: Connection refused" },
-        { "connection to server at \"db", "connection to server at \"db" },
-        { "connection to server at \"db\", port 5432", "connection to server at \"db\", port 5432" },
-        { "no answer within 9500 ms", "no answer within 9500 ms" },
-    };
-    for (size_t i = 0; i < HX_ARRAY_LEN(samples); i++) {
-        struct hx_pg_error e = error_of(HX_PG_UNAVAILABLE, "", samples[i].message);
-        char out[sizeof(e.message)];
-        failure_text(&e, out, sizeof(out));
-        assert_string_equal(out, samples[i].text);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exit_codes),
-        cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

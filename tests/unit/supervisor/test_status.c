@@ -21,9 +21,10 @@ static void while_starting(void **s) {
     (void)s;
     is((struct status_view){ .workers = 2, .schedulers = 1 }, "starting: 0 of 2 workers and 0 of 1 schedulers ready");
     is((struct status_view){ .workers = 2 }, "starting: 0 of 2 workers ready");
-    is((struct status_view){ .workers = 2, .waiting = "PostgreSQL at 127.0.0.1:5432: connection refused" },
-       "starting: waiting for PostgreSQL at 127.0.0.1:5432: connection refused");
-    is((struct status_view){ .workers = 2, .waiting = "waiting for Kafka" }, "starting: waiting for Kafka");
+    is((struct status_view){ .workers = 2, .waiting = "PostgreSQL at 127.0.0.1:5432" },
+       "starting: waiting for PostgreSQL at 127.0.0.1:5432");
+    is((struct status_view){ .workers = 2, .waiting = "PostgreSQL at db:1", .detail = "refused", .now_ms = 40999 },
+       "starting: waiting for PostgreSQL at db:1 for 40 s: refused");
     is((struct status_view){ .workers = 1, .paused = "worker", .paused_slot = 0, .paused_ms = 1500 },
        "starting: 0 of 1 workers ready, worker 0 starts again in 1500ms");
 }
@@ -33,8 +34,10 @@ static void while_running(void **s) {
     is((struct status_view){ .ready = true, FULL, .running = 12 }, "2 workers, 12 jobs running");
     is((struct status_view){ .ready = true, .workers = 1, .workers_working = 1, .running = 1 },
        "1 worker, 1 job running");
-    is((struct status_view){ .ready = true, FULL, .waiting = "PostgreSQL at db: timeout" },
-       "2 workers, 0 jobs running, waiting for PostgreSQL at db: timeout");
+    is((struct status_view){ .ready = true, FULL, .waiting = "PostgreSQL at db", .waiting_ms = 10, .now_ms = 1009 },
+       "2 workers, 0 jobs running, waiting for PostgreSQL at db");
+    is((struct status_view){ .ready = true, FULL, .without = "Kafka at k:9092", .without_ms = 500, .now_ms = 3500 },
+       "2 workers, 0 jobs running, without Kafka at k:9092 for 3 s");
     is((struct status_view){ .ready = true,
                              .workers = 2,
                              .workers_working = 1,
@@ -43,6 +46,28 @@ static void while_running(void **s) {
                              .paused_slot = 1,
                              .paused_ms = 400 },
        "1 of 2 workers, 0 jobs running, no scheduler, worker 1 starts again in 400ms");
+}
+
+static void coarser_as_time_goes_by(void **s) {
+    (void)s;
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } times[] = { { 0, "" },
+                  { 999, "" },
+                  { 1000, " for 1 s" },
+                  { 119999, " for 119 s" },
+                  { 120000, " for 2 min" },
+                  { 7199999, " for 119 min" },
+                  { 7200000, " for 2 h" },
+                  { INT64_C(864000000), " for 240 h" } };
+    for (size_t i = 0; i < HX_ARRAY_LEN(times); i++) {
+        _cleanup_free_ char *expected = hx_printf("1 worker, 0 jobs running, waiting for db%s", times[i].text);
+        is(
+            (struct status_view){
+                .ready = true, .workers = 1, .workers_working = 1, .waiting = "db", .now_ms = times[i].ms },
+            expected);
+    }
 }
 
 static void while_stopping(void **s) {
@@ -68,10 +93,8 @@ static void around_a_reload(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(while_starting),
-        cmocka_unit_test(while_running),
-        cmocka_unit_test(while_stopping),
-        cmocka_unit_test(around_a_reload),
+        cmocka_unit_test(while_starting), cmocka_unit_test(while_running),   cmocka_unit_test(coarser_as_time_goes_by),
+        cmocka_unit_test(while_stopping), cmocka_unit_test(around_a_reload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static void whole_text(void **s) {
         "\n"
         "Configuration:\n"
         "  Every key of the file can be set in the environment: section.key is HEIMDEX_SECTION_KEY, and the\n"
-        "  environment wins. --show-config lists all keys; docs/configuration.md explains them.\n");
+        "  environment wins. --show-config lists all keys; heimdex.conf(5) explains them.\n");
 }
 
 static void bare_program(void **s) {

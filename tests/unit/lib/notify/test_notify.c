@@ -9,11 +9,15 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A notification socket as systemd has it. */
 struct listener {
@@ -123,6 +127,56 @@ static void watchdog_interval(void **state) {
     assert_int_equal(hx_notify_watchdog_interval_ms(), 0);
 }
 
+static int listening(const struct listener *l, const char *name, char *ret_path, size_t size) {
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(ret_path, size, "%s/%s", l->folder, name);
+    hx_strcopy(address.sun_path, sizeof address.sun_path, ret_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 1) == 0);
+    return fd;
+}
+
+static void kept_only_by_systemd(void **state) {
+    unsetenv("INVOCATION_ID");
+    assert_false(hx_notify_keep(STDIN_FILENO, "control"));
+    assert_null(next(*state));
+    setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef", 1);
+    assert_true(hx_notify_keep(STDIN_FILENO, "control"));
+    assert_string_equal(next(*state), "FDSTOREREMOVE=1\nFDNAME=control");
+    assert_string_equal(next(*state), "FDSTORE=1\nFDNAME=control");
+    unsetenv("INVOCATION_ID");
+}
+
+/* In a process of its own, whose descriptors from 3 on are those that systemd passes. */
+static int take(int fds[2], const char *path) {
+    char pid[16];
+    dup2(fds[0], 3);
+    dup2(fds[1], 4);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "2", 1);
+    int fd = hx_notify_take_socket(path);
+    bool right = fd == 4 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) && (fcntl(fd, F_GETFL) & O_NONBLOCK);
+    return right && fcntl(3, F_GETFD) < 0 && hx_notify_take_socket(path) == -ENOENT ? 0 : 1;
+}
+
+static void the_socket_that_is_meant_is_taken(void **state) {
+    struct listener *l = *state;
+    char other[96], wanted[96];
+    int fds[2] = { listening(l, "other", other, sizeof other), listening(l, "wanted", wanted, sizeof wanted) };
+    assert_int_equal(hx_notify_take_socket(wanted), -ENOENT);
+    fds[0] = fcntl(fds[0], F_DUPFD_CLOEXEC, 10);
+    fds[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 10);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(take(fds, wanted));
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    unlink(other);
+    unlink(wanted);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_datagram_each, set_up, tear_down),
@@ -130,6 +184,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reloading_tells_the_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(silent_without_socket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(watchdog_interval, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept_only_by_systemd, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_socket_that_is_meant_is_taken, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,126 @@
+"""What is in the package, with which modes, and what its scripts say."""
+import os
+import re
+import shutil
+import stat
+
+import pytest
+from support.command import run
+
+ROOT_PROGRAMS = ["heimdex-broker", "heimdex-migrate", "heimdex-scheduler", "heimdex-submit", "heimdex-supervisor", "heimdex-worker",
+                 "heimdexctl"]
+PAGES = ["man1/heimdex-migrate.1", "man1/heimdex-submit.1", "man1/heimdexctl.1", "man5/heimdex.conf.5", "man8/heimdex-broker.8",
+         "man8/heimdex-scheduler.8", "man8/heimdex-supervisor.8", "man8/heimdex-worker.8"]
+
+
+@pytest.fixture(scope="module")
+def fields(deb):
+    text = run("dpkg-deb", "-f", deb).stdout
+    return dict(re.findall(r"^([A-Za-z-]+): (.*)$", text, re.M))
+
+
+@pytest.fixture(scope="module")
+def listing(deb):
+    """Mode, owner and type of each file."""
+    rows = [line.split(maxsplit=5) for line in run("dpkg-deb", "-c", deb, env={"TZ": "UTC", "PATH": os.environ["PATH"]}).stdout.splitlines()]
+    return {row[5].split(" -> ")[0].lstrip("."): (row[0], row[1]) for row in rows}
+
+
+def test_its_files(listing):
+    for program in ROOT_PROGRAMS:
+        assert listing[f"/usr/bin/{program}"] == ("-rwxr-xr-x", "root/root")
+    for page in PAGES:
+        assert listing[f"/usr/share/man/{page}.gz"] == ("-rw-r--r--", "root/root")
+    for program in "heimdexctl", "heimdex-submit", "heimdex-migrate":
+        assert f"/usr/share/bash-completion/completions/{program}" in listing
+    assert listing["/etc/heimdex/heimdex.conf"] == ("-rw-r-----", "root/root")
+    assert listing["/etc/heimdex/handlers.d/"] == ("drwxr-xr-x", "root/root")
+    assert "/usr/share/doc/heimdex/examples/handlers/sha256-files" in listing
+
+
+def test_nothing_is_where_it_should_not_be(listing):
+    places = ("/etc/heimdex/", "/lib/systemd/system/", "/usr/bin/heimdex", "/usr/lib/sysusers.d/", "/usr/lib/tmpfiles.d/",
+              "/usr/lib/systemd/catalog/", "/usr/share/man/", "/usr/share/bash-completion/", "/usr/share/doc/heimdex/",
+              "/usr/share/lintian/")
+    strange = [name for name in listing if not name.endswith("/") and not name.startswith(places)]
+    assert not strange
+    for name, (mode, owner) in listing.items():
+        assert owner == "root/root", name
+        assert mode.startswith("l") or ("s" not in mode and mode[8] != "w"), name
+
+
+def test_what_it_needs(fields):
+    needed = fields["Depends"]
+    for library in "systemd", "libc6", "libconfig9", "libjansson4", "libpq5", "librdkafka1", "libsystemd0":
+        assert re.search(rf"\b{library}\b", needed), needed
+
+
+def test_one_version(fields, programs, quiet):
+    for program in ROOT_PROGRAMS:
+        assert run(programs / program, "--version", env=quiet).stdout == f"{program} {fields['Version']}\n"
+
+
+def test_its_configuration(unpacked, programs, quiet, tmp_path):
+    """It is a conffile, it is right as it stands, and so is everything in it that is commented out."""
+    assert (unpacked / "DEBIAN/conffiles").read_text().split() == ["/etc/heimdex/heimdex.conf"]
+    conf = unpacked / "etc/heimdex/heimdex.conf"
+    done = run(programs / "heimdex-supervisor", "--config", conf, "--check-config", env=quiet)
+    assert done.stderr == ""
+    text, count = re.subn(r"// (?=[a-z_]+ = .*;|\{ type = )", "", conf.read_text())
+    assert count > 10
+    everything = tmp_path / "heimdex.conf"
+    everything.write_text(text.replace("/usr/lib/app/thumbnail", "/bin/true"))
+    shown = run(programs / "heimdex-supervisor", "--config", everything, "--show-config", env=dict(quiet, KAFKA_SASL_PASSWORD="x")).stdout
+    assert len(re.findall(rf"# {re.escape(str(everything))}:\d+", shown)) > 10
+
+
+def test_its_scripts(unpacked):
+    for name in "postinst", "prerm", "postrm":
+        script = unpacked / "DEBIAN" / name
+        assert stat.S_IMODE(script.stat().st_mode) == 0o755
+        assert "#DEBHELPER#" not in script.read_text()
+        run("sh", "-n", script)
+
+
+@pytest.fixture
+def maintained(unpacked, tmp_path):
+    """Runs a script of the package where every command that would touch the system only writes down how it was called."""
+    calls = tmp_path / "calls"
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper", "deb-systemd-invoke", "userdel", "groupdel", "rm",
+                 "chgrp", "stat", "dpkg-statoverride"):
+        (bin_ / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{calls}\n')
+        (bin_ / name).chmod(0o755)
+    for name in "sh", "timeout", "cat", "echo":
+        (bin_ / name).symlink_to(shutil.which(name))
+
+    def call(script, *words):
+        calls.write_text("")
+        text = (unpacked / "DEBIAN" / script).read_text().replace("/run/systemd/system", str(tmp_path)) # as if systemd ran
+        done = run("sh", "-c", text, script, *words, env={"PATH": str(bin_)})
+        return calls.read_text(), done
+
+    return call
+
+
+def test_the_first_installation_starts_nothing_and_says_what_to_do(maintained):
+    calls, done = maintained("postinst", "configure", "")
+    assert "start" not in re.sub(r"^systemd-tmpfiles.*|^deb-systemd-helper.*", "", calls, flags=re.M)
+    for word in "/etc/heimdex/heimdex.conf", "heimdex-migrate upgrade head", "systemctl enable --now", "heimdexctl doctor":
+        assert word in done.stdout
+    assert len(done.stdout.splitlines()) <= 4
+
+
+def test_an_upgrade_restarts_what_runs_and_only_that(maintained):
+    calls, done = maintained("postinst", "configure", "0.0.1")
+    assert "deb-systemd-invoke try-restart" in calls and "heimdex-supervisor.service" in calls
+    assert "is installed" not in done.stdout
+
+
+def test_a_purge_removes_what_the_package_made(maintained):
+    calls, _ = maintained("postrm", "purge")
+    for folder in "/etc/heimdex", "/var/lib/heimdex", "/run/heimdex":
+        assert re.search(rf"^rm -rf .*{folder}\b", calls, re.M)
+    calls, _ = maintained("postrm", "remove")
+    assert "rm -rf" not in calls and "userdel" not in calls

@@ -24,6 +24,7 @@ const struct hx_log_event hx_log_events[] = {
     { "cgroups", "830dd85255c04ad2a5897b191ab8d8fa",
       "Handlers do without control groups, or without limits of theirs" },
     { "handler.unserved", "06ea49469a8a48f0916fb1930130222b", "A handler's entry asks for what isn't done here" },
+    { "credentials.readable", "43ad7011f4be47719c496756b21aa98f", "Handlers can read this service's credentials" },
     { "running.as_root", "a49eed195380416294adae4ddab101e5", "The fleet runs as root" },
     { "postgres.lost", "db314f2ee6024f56a6d121a8c6569aab", "Waiting for PostgreSQL" },
     { "postgres.back", "00485061f4514b6ab9d4f07de66cabaf", "PostgreSQL answers again" },

@@ -91,13 +91,15 @@ static void pause_ms(long ms) {
     nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
-/* A zombie counts as gone: who should wait for it may be busy. */
+/* A zombie counts as gone: who should wait for it may be busy. One that /proc hides from us may be alive. */
 static bool runs(pid_t pid) {
     char path[48], line[512];
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return false;
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     _cleanup_fclose_ FILE *stat = fopen(path, "re");
     if (!stat || !fgets(line, sizeof(line), stat))
-        return false;
+        return true;
     const char *behind_name = strrchr(line, ')');
     return behind_name && behind_name[1] == ' ' && behind_name[2] != 'Z' && behind_name[2] != 'X';
 }
@@ -164,6 +166,7 @@ int guard_main(int argc, char **argv) {
     /* A stop of the whole group or cgroup begins with these: the supervisor decides when that is over. */
     for (const int *s = (const int[]){ SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, 0 }; *s; s++)
         sigaction(*s, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    hx_hide_process();
     rename_self(argc, argv);
     start_log();
     if (hx_loop_new(&post.loop) < 0 || hx_channel_new(post.loop, HX_FD_CHANNEL, on_message, &post, &channel) < 0)

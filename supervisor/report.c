@@ -1,11 +1,13 @@
 #include "supervisor/state.h"
 
 #include "common/clock.h"
+#include "common/landlock.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "lib/config/logging.h"
 #include "lib/notify/notify.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* ---- systemd ---- */
@@ -76,12 +78,23 @@ void report_stopping(struct supervisor *s) {
 
 /* ---- the log ---- */
 
+/* Workers hide them from programs, as far as the kernel helps. */
+static void report_credentials(void) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    if (!directory || !*directory)
+        return;
+    _cleanup_close_ int rules = hx_landlock_hide(directory);
+    if (rules < 0)
+        hx_warning(HX_EVENT("credentials.readable"), "handlers can read %s: Landlock: %s", directory, strerror(-rules));
+}
+
 void report_start(const struct supervisor *s) {
     _cleanup_free_ char *sentence =
         hx_printf("starting version %s, instance %s, run %s", HX_VERSION, s->instance, s->incarnation);
     hx_config_log_starting(s->setup->config, NULL, sentence);
     if (geteuid() == 0)
         hx_warning(HX_EVENT("running.as_root"), "running as root: handlers will, too; a user of its own is safer");
+    report_credentials();
     cgroups_report(s->cgroups);
     report_handlers(s);
 }

@@ -1,5 +1,6 @@
 #include "worker/exec.h"
 
+#include "common/landlock.h"
 #include "common/process.h"
 #include "common/units.h"
 #include "worker/cgroup.h"
@@ -246,10 +247,18 @@ static int payload_fd(const struct hx_job *job) {
     return fd;
 }
 
+/* The rules that keep a program from what systemd gave to this service alone. -1: there is nothing, or no way to hide it, which the
+ * supervisor has said. */
+static int hide_credentials(void) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    int r = directory && *directory ? hx_landlock_hide(directory) : -1;
+    return r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -ENOENT ? -1 : r;
+}
+
 static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
-    _cleanup_close_ int in = payload_fd(job);
-    if (in < 0)
-        return in;
+    _cleanup_close_ int in = payload_fd(job), rules = hide_credentials();
+    if (in < 0 || rules < -1)
+        return in < 0 ? in : rules;
     if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
         return -errno;
     struct environment *env = environment_new(run, job);
@@ -266,6 +275,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .no_core = true,
         .data_max = cgroup_limits(run->cgroup, HX_CGROUP_MEMORY) ? 0 : run->handler->memory_max,
         .entrance = cgroup_entrance(run->cgroup),
+        .rules = rules,
         .publish_pid = &run->evidence->pgid,
     };
     int r = hx_spawn(&spec, &run->exec->pid);

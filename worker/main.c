@@ -101,6 +101,7 @@ int main(int argc, char **argv) {
     struct worker *w = &s.worker;
     struct hx_arguments arguments;
     w->incarnation = hx_uuid_v4();
+    hx_hide_process();
     int code = hx_program_start(&program, argc, argv, take_option, &s, &arguments);
     if (code >= 0)
         return code;

@@ -72,9 +72,8 @@ class Fleet:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
-        self.wrap = list(wrap)
         self.process = None
-        self.passed, self.on_notified = (), None
+        self.wrap, self.passed, self.on_notified = list(wrap), (), None
 
     def plan(self, role, **plan):
         with open(f"{self.dir}/plan", "w") as f:

@@ -659,6 +659,14 @@ bool hx_pg_connected(const struct hx_pg *pg) {
     return pg == &work_pg ? !work_away : !side_away;
 }
 
+char *hx_pg_server(struct hx_pg *pg) {
+    return hx_printf("PostgreSQL at %s", pg->name);
+}
+
+const char *hx_pg_error_reason(const struct hx_pg_error *error) {
+    return error->message;
+}
+
 struct hx_pg *hx_pg_free(struct hx_pg *pg) {
     for (bool more = true; more;) {
         more = false;

@@ -84,20 +84,21 @@ def test_its_scripts(unpacked):
 
 @pytest.fixture
 def maintained(unpacked, tmp_path):
-    """Runs a script of the package where every command that would touch the system only writes down how it was called."""
+    """Runs a script of the package where every command that would touch the system only writes down how it was called. says: what some of
+    them answer, as shell."""
     calls = tmp_path / "calls"
     bin_ = tmp_path / "bin"
     bin_.mkdir()
-    for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper", "deb-systemd-invoke", "userdel", "groupdel", "rm",
-                 "chgrp", "stat", "dpkg-statoverride"):
-        (bin_ / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{calls}\n')
-        (bin_ / name).chmod(0o755)
-    for name in "sh", "timeout", "cat", "echo":
+    for name in "sh", "timeout", "cat", "grep":
         (bin_ / name).symlink_to(shutil.which(name))
 
-    def call(script, *words):
+    def call(script, *words, says={}):
         calls.write_text("")
-        text = (unpacked / "DEBIAN" / script).read_text().replace("/run/systemd/system", str(tmp_path)) # as if systemd ran
+        for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper", "deb-systemd-invoke", "userdel", "groupdel", "rm",
+                     "chgrp", "stat", "dpkg-statoverride", "getent", "runuser"):
+            (bin_ / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{calls}\n{says.get(name, "")}\n')
+            (bin_ / name).chmod(0o755)
+        text = (unpacked / "DEBIAN" / script).read_text().replace("/run/systemd/system", str(tmp_path))  # as if systemd ran
         done = run("sh", "-c", text, script, *words, env={"PATH": str(bin_)})
         return calls.read_text(), done
 
@@ -112,10 +113,36 @@ def test_the_first_installation_starts_nothing_and_says_what_to_do(maintained):
     assert len(done.stdout.splitlines()) <= 4
 
 
+RUNNING = 'case $1 in list-units) echo "heimdex-supervisor.service loaded active"; echo "heimdex-supervisor@media.service loaded active" ;; esac'
+
+
+def restarted(calls):
+    return re.findall(r"^deb-systemd-invoke try-restart (.*)$", calls, re.M)
+
+
 def test_an_upgrade_restarts_what_runs_and_only_that(maintained):
-    calls, done = maintained("postinst", "configure", "0.0.1")
-    assert "deb-systemd-invoke try-restart" in calls and "heimdex-supervisor.service" in calls
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING})
+    assert restarted(calls) == ["heimdex-supervisor.service heimdex-supervisor@media.service"]
     assert "is installed" not in done.stdout
+    calls, _ = maintained("postinst", "configure", "0.0.1")
+    assert restarted(calls) == []
+
+
+@pytest.mark.parametrize("answer, word", [
+    ('case $* in *--check-config) echo "heimdex-supervisor: $HEIMDEX_CONFIG:1: bad" >&2; exit 78 ;; esac', "/etc/heimdex/media/heimdex.conf:1: bad"),
+    ("""case $* in *"current --json") echo '{"revision":"a7e3905fd21c","head":false}' ;; esac""", "heimdex-migrate upgrade head"),
+])
+def test_an_upgrade_leaves_alone_what_the_new_programs_could_not_start(maintained, answer, word):
+    """A restart would be the end of a fleet that runs: of this host's two, the one called media."""
+    calls, done = maintained("postinst", "configure", "0.0.1",
+                             says={"systemctl": RUNNING, "runuser": f"case $HEIMDEX_CONFIG in */media/*) {answer} ;; esac"})
+    assert restarted(calls) == ["heimdex-supervisor.service"]
+    assert "heimdex-supervisor@media.service is not restarted" in done.stderr and word in done.stderr
+
+
+def test_an_upgrade_does_not_fail_when_the_fleet_is_not_ready(maintained):
+    _, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING, "deb-systemd-invoke": "exit 1"})
+    assert "not ready yet" in done.stderr
 
 
 def test_a_purge_removes_what_the_package_made(maintained):

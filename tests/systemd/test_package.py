@@ -1,0 +1,106 @@
+"""The package on a machine: installed, upgraded under load, removed, purged."""
+import subprocess
+
+import pytest
+
+from support.load import Load
+from support.service import Service
+from support.wait import until
+
+PACKAGE = "/var/cache/heimdex/heimdex.deb"
+# What an installation may change for good: logs, caches, dpkg's own books and what systemd makes of itself.
+OTHERS = ("/var/log", "/var/cache", "/var/lib/dpkg", "/var/lib/systemd", "/var/lib/apt", "/tmp", "/var/tmp", "/etc/passwd-", "/etc/group-",
+          "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock", "/etc/.updated", "/var/.updated", "/root")
+
+
+@pytest.fixture
+def bare(boot, package):
+    """A machine on which nothing of Heimdex was ever installed."""
+    return boot(package)
+
+
+@pytest.fixture(scope="session")
+def newer(package, tmp_path_factory):
+    """A layer with the same package under a higher version."""
+    folder = tmp_path_factory.mktemp("newer")
+    tree = folder / "tree"
+    subprocess.run(["dpkg-deb", "-R", f"{package}{PACKAGE}", tree], check=True)
+    control = tree / "DEBIAN" / "control"
+    control.write_text("".join(f"Version: {line.split()[1]}+newer\n" if line.startswith("Version:") else line
+                               for line in control.read_text().splitlines(True)))
+    layer = folder / "layer"
+    (layer / "var/cache/heimdex").mkdir(parents=True)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, layer / "var/cache/heimdex/newer.deb"], check=True, capture_output=True)
+    return layer
+
+
+def files(machine):
+    found = machine.run("find", "/", "-xdev", "-not", "-type", "d", "-printf", "%p %u:%g %m\n", "-o", "-type", "d", "-printf", "%p/ %u:%g %m\n").stdout
+    return {line for line in found.splitlines() if not line.startswith(OTHERS)}
+
+
+def users(machine):
+    return [machine.run("getent", kind, "heimdex", check=False).stdout for kind in ("passwd", "group")]
+
+
+def test_a_first_installation_and_what_it_says_to_do(bare, env, database, postgres):
+    said = bare.run("dpkg", "--install", PACKAGE)
+    assert "not started, because it needs a database first" in said.stdout + said.stderr
+    assert bare.systemctl("list-units", "--no-legend", "heimdex*").stdout == ""
+    assert all(users(bare))
+    assert bare.run("stat", "-c", "%U:%G %a", "/etc/heimdex/heimdex.conf").stdout == "root:heimdex 640\n"
+    assert bare.run("stat", "-c", "%U:%G %a", "/run/heimdex").stdout == "heimdex:heimdex 755\n"
+    service = Service(bare, {**env, "PGDATABASE": database.name}).configure()
+    assert bare.systemctl("start", service.unit, check=False).returncode != 0
+    assert any("heimdex-migrate upgrade head" in line for line in service.messages())
+    bare.run("runuser", "-u", "heimdex", "--", "env", f"PGPASSWORD={env['PGPASSWORD']}", "heimdex-migrate", "upgrade", "head")
+    bare.systemctl("enable", "--now", service.unit)
+    service.submit("mock_process", "--wait", "30s")
+    service.stop()
+
+
+def test_an_upgrade_under_load(boot, machine_layers, newer, env, jobs, binaries, migrated):
+    """No job is lost, none needs a second attempt, and what the administrator wrote stays."""
+    machine = boot(*machine_layers, newer)
+    service = Service(machine, env)
+    service.configure(handlers=[{"type": "short", "exec": ["/bin/sleep", "0.3"]}], supervisor={"drain_timeout": "30s"}).start()
+    before, text = service.pid, machine.read(service.config)
+    with Load(binaries, env, '{"type": "mock_process"}') as load:
+        long = [jobs.submit("short") for _ in range(20)]
+        jobs.wait(long[0], ("running", "succeeded"))
+        machine.run("dpkg", "--install", "/var/cache/heimdex/newer.deb", timeout=180)
+        assert service.active == "active" and service.pid != before
+        counted = len(load.acks)
+        until(lambda: len(load.acks) > counted, what="load afterwards")
+    jobs.wait(long + load.acks, "succeeded", seconds=60)
+    assert not load.failures
+    assert migrated.sql("select id, attempt from job where attempt <> 1") == []
+    assert (service.restarts, machine.read(service.config)) == (0, text)
+    service.stop()
+    assert not service.processes()
+
+
+def test_an_upgrade_of_a_fleet_that_is_stopped_leaves_it_stopped(boot, machine_layers, newer):
+    machine = boot(*machine_layers, newer)
+    machine.run("dpkg", "--install", "/var/cache/heimdex/newer.deb")
+    assert machine.systemctl("list-units", "--no-legend", "heimdex*").stdout == ""
+
+
+def test_a_purge_leaves_nothing(bare, env, migrated, jobs):
+    before = files(bare)
+    bare.run("dpkg", "--install", PACKAGE)
+    service = Service(bare, env)
+    service.configure(handlers=[{"type": "writes", "exec": ["/bin/sh", "-c", "echo x >file; sleep 0.5"]}])
+    bare.systemctl("enable", "--now", service.unit)
+    id = jobs.submit("writes")
+    jobs.wait(id, ("running", "succeeded"))
+    bare.run("dpkg", "--remove", "heimdex", timeout=120)  # the fleet drains first
+    assert (jobs.status(id), jobs.row(id)["attempt"]) == ("succeeded", 1)
+    assert migrated.sql("select from worker where not dead") == []
+    assert bare.run("test", "-e", service.config, check=False).returncode == 0
+    bare.run("dpkg", "--purge", "heimdex")
+    bare.run("rm", "-r", "/etc/credstore")  # the administrator's
+    assert files(bare) - before == set()
+    assert before - files(bare) == set()
+    assert users(bare) == ["", ""]
+    assert bare.systemctl("list-units", "--all", "--no-legend", "heimdex*").stdout.strip() == ""

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static struct {
-    char service[64], environment[64];
+    char service[64], environment[64], worker[320];
     enum hx_log_format format; /* never AUTO */
     bool colour;
     bool initialised;
@@ -35,6 +35,7 @@ void hx_log_init(const struct hx_log_options *options) {
     const char *no_colour = getenv("NO_COLOR");
     hx_strcopy(state.service, sizeof(state.service), options->service ? options->service : "");
     hx_strcopy(state.environment, sizeof(state.environment), options->environment ? options->environment : "");
+    hx_strcopy(state.worker, sizeof(state.worker), options->worker ? options->worker : "");
     state.format = choose_format(options->format);
     state.colour = isatty(STDERR_FILENO) && (!no_colour || !no_colour[0]);
     atomic_store(&state.level, (int)options->level);
@@ -67,6 +68,13 @@ static int put(const struct hx_log_line *line) {
     return hx_log_write(out.data, out.len, &done);
 }
 
+static struct hx_log_ctx context_of(const struct hx_log_ctx *ctx) {
+    struct hx_log_ctx whole = ctx ? *ctx : HX_LOG_CTX;
+    if (!whole.worker && state.worker[0])
+        whole.worker = state.worker;
+    return whole;
+}
+
 static void count_dropped(uint64_t lines) {
     atomic_fetch_add(&state.dropped, lines);
     atomic_fetch_add(&state.unreported, lines);
@@ -79,7 +87,7 @@ static void report_dropped(void) {
     if (n == 0)
         return;
     char message[80], detail[48];
-    struct hx_log_ctx ctx = HX_LOG_CTX;
+    struct hx_log_ctx ctx = context_of(NULL);
     snprintf(message, sizeof(message), "%llu lines dropped, nobody read them in time", (unsigned long long)n);
     snprintf(detail, sizeof(detail), "\"dropped\":%llu", (unsigned long long)n);
     ctx.event = "log.dropped";
@@ -148,7 +156,6 @@ static void redacted_message(struct hx_buf *out, const char *fmt, va_list ap) {
 }
 
 void hx_log(enum hx_log_level level, const struct hx_log_ctx *ctx, const char *fmt, ...) {
-    static const struct hx_log_ctx nothing = { .attempt = -1, .fence = -1, .partition = -1, .offset = -1 };
     if (!hx_log_enabled(level))
         return;
     int saved_errno = errno; /* a caller may log first and look at errno then */
@@ -160,15 +167,32 @@ void hx_log(enum hx_log_level level, const struct hx_log_ctx *ctx, const char *f
     va_start(ap, fmt);
     redacted_message(&message, fmt, ap);
     va_end(ap);
+    struct hx_log_ctx whole = context_of(ctx);
     emit(&(struct hx_log_line){
         .level = level,
-        .ctx = ctx ? ctx : &nothing,
+        .ctx = &whole,
         .service = program(),
         .environment = state.environment,
         .message = message.data,
         .wall_us = hx_wall_us(),
     });
     errno = saved_errno;
+}
+
+void hx_log_note(const struct hx_log_ctx *ctx, const char *fmt, ...) {
+    _cleanup_buf_ struct hx_buf message = { 0 }, entry = { 0 };
+    struct hx_log_ctx whole = context_of(ctx);
+    va_list ap;
+    va_start(ap, fmt);
+    redacted_message(&message, fmt, ap);
+    va_end(ap);
+    hx_log_format_journal(&entry, &(struct hx_log_line){ .level = HX_LOG_INFO,
+                                                         .ctx = &whole,
+                                                         .service = program(),
+                                                         .environment = state.environment,
+                                                         .message = message.data,
+                                                         .wall_us = hx_wall_us() });
+    hx_log_journal_send(entry.data, entry.len);
 }
 
 /* What a tool has to say before it ends must not be lost: unlike the log, this waits for its reader, a while. */

@@ -16,6 +16,7 @@ enum hx_log_format { HX_LOG_AUTO, HX_LOG_JOURNAL, HX_LOG_JSON, HX_LOG_TEXT };
 struct hx_log_options {
     const char *service;     /* program name, e.g. "heimdex-worker" */
     const char *environment; /* service.environment */
+    const char *worker;      /* of this process, for all its lines; or NULL */
     enum hx_log_format
         format; /* AUTO: journal if stderr is the journal ($JOURNAL_STREAM), text on a terminal, else json */
     enum hx_log_level level; /* the most talkative level that is written */
@@ -38,6 +39,9 @@ struct hx_log_ctx {
     const char *detail_text; /* the same in brief, for text, which leaves detail_json out; already redacted */
 };
 #define HX_LOG_CTX ((struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1 })
+/* The context of a line that is about nothing but an event (common/log_event.h lists those that operators act on). */
+#define HX_EVENT(name) \
+    (&(struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1, .event = (name) })
 
 /* Copies the options' strings. Looks at stderr as it is now: call it again after replacing that. Before it, lines go
  * to stderr as text at info. */
@@ -47,6 +51,8 @@ void hx_log_init(const struct hx_log_options *options);
  * the journal is wanted but not there, text. Any thread; errno stays. */
 void hx_log(enum hx_log_level level, const struct hx_log_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* For tools, whose stderr is for people: an entry for the journal alone, where there is one. */
+void hx_log_note(const struct hx_log_ctx *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool hx_log_enabled(enum hx_log_level level);
 /* Writes whole lines of another process to stderr as they are, under the same rules. */
 void hx_log_forward(const char *lines, size_t n);

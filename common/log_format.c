@@ -1,5 +1,6 @@
 /* The three forms of a log line. */
 #include "common/clock.h"
+#include "common/log_event.h"
 #include "common/log_internal.h"
 
 #include <endian.h>
@@ -190,6 +191,9 @@ void hx_log_format_journal(struct hx_buf *out, const struct hx_log_line *line) {
     char scratch[HX_LOG_NUMBER_SIZE];
     journal_field(out, "MESSAGE", line->message);
     hx_buf_printf(out, "PRIORITY=%d\n", (int)line->level);
+    const struct hx_log_event *event = hx_log_event_find(line->ctx->event);
+    if (event)
+        hx_buf_printf(out, "MESSAGE_ID=%s\n", event->id);
     journal_field(out, "SYSLOG_IDENTIFIER", line->service);
     journal_field(out, "HEIMDEX_EVENT", event_name(line));
     for (size_t i = 0; i < hx_log_field_count; i++) {

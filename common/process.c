@@ -8,6 +8,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+
+void hx_hide_process(void) {
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 /* ---- groups and signals ---- */
 

@@ -17,6 +17,8 @@ struct hx_spawn {
     bool no_new_privs;
     bool no_core;         /* RLIMIT_CORE 0 */
     int64_t data_max;     /* RLIMIT_DATA: bytes of memory that it can write to and that are its own alone; 0: as ours */
+    int entrance;         /* of the control group that it is to be in (hx_cgroup_entrance); 0 or -1: ours */
+    int rules;            /* that it is held to (hx_landlock_hide), with no_new_privs; 0 or -1: none */
     const char *cwd;      /* NULL: ours */
     int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
 };
@@ -25,6 +27,10 @@ struct hx_spawn {
  * 0 and *ret_pid, or the negative errno of vfork, setpgid, chdir, dup or execve (ENOENT, EACCES, E2BIG …); the failed
  * child was waited for then, and *publish_pid is 0 again. */
 int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid);
+
+/* Nobody but root may read this process's memory, environment or descriptors from now on, or trace it; the kernel dumps no core of it.
+ * What it executes is as open as ever. */
+void hx_hide_process(void);
 
 /* Sends signo to the whole group; true if there was anyone to send it to. False for pgid <= 1: never everybody, nor us. */
 bool hx_kill_group(pid_t pgid, int signo);
@@ -37,7 +43,7 @@ int hx_children(pid_t *ret_pids, size_t max);
 /* Threads of root and of all processes that descend from it; counting ends beyond max. 0: root is gone, or the kernel doesn't tell
  * (CONFIG_PROC_CHILDREN). */
 size_t hx_tasks(pid_t root, size_t max);
-/* The child of ours that pid is or descends from; 0: none, or pid is gone. */
+/* The child of ours that pid is or descends from; 0: none, or pid is gone. Our children themselves may be hidden (hx_hide_process). */
 pid_t hx_child_above(pid_t pid);
 
 /* The name of a signal for people and error codes: "SIGSEGV"; "SIG34" for those without a name. Static or thread-local. */

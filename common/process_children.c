@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CHILDREN_MAX = 4096 };
+
 static void hx_closedir_p(DIR **dir) {
     if (*dir)
         closedir(*dir);
@@ -103,14 +105,21 @@ size_t hx_tasks(pid_t root, size_t max) {
     return n;
 }
 
+static bool is_one_of(pid_t pid, const pid_t *pids, int n) {
+    for (int i = 0; i < n; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+/* Only those between pid and our child are looked at in /proc, which with hidepid doesn't show that one. */
 pid_t hx_child_above(pid_t pid) {
-    while (pid > 1) {
+    static pid_t children[CHILDREN_MAX];
+    int n = hx_children(children, CHILDREN_MAX);
+    while (pid > 1 && !is_one_of(pid, children, n)) {
         char name[16];
         snprintf(name, sizeof(name), "%d", (int)pid);
-        pid_t parent = parent_of(name);
-        if (parent == getpid())
-            return pid;
-        pid = parent;
+        pid = parent_of(name);
     }
-    return 0;
+    return pid > 1 ? pid : 0;
 }

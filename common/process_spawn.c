@@ -1,6 +1,7 @@
 /* Starting a process. The child of a vfork runs in our memory, on our stack, while this thread stands still: it may
  * only make system calls, and write what `struct plan` holds for it. */
 #include "common/cleanup.h"
+#include "common/landlock.h"
 #include "common/process.h"
 #include "common/text.h"
 
@@ -76,6 +77,11 @@ static int set_limits(const struct plan *plan) {
     const struct hx_spawn *spec = plan->spec;
     if (spec->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
+    if (spec->rules > 0) {
+        int r = hx_landlock_enter(spec->rules);
+        if (r < 0)
+            return r;
+    }
     if (spec->no_core && setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 }) < 0)
         return -errno;
     if (spec->data_max > 0) {
@@ -94,6 +100,8 @@ static int set_limits(const struct plan *plan) {
 static int prepare(struct plan *plan) {
     const struct hx_spawn *spec = plan->spec;
     if (spec->new_group && setpgid(0, 0) < 0)
+        return -errno;
+    if (spec->entrance > 0 && write(spec->entrance, "0", 1) < 0)
         return -errno;
     int r = set_limits(plan);
     if (r < 0)

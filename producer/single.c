@@ -11,12 +11,27 @@ struct single {
     struct answer answer;
 };
 
+/* The first line of the job's story; where there is no journal, there is none. */
+static void note(const struct hx_new_job *job, const struct hx_uuid *id) {
+    char id_text[HX_UUID_SIZE], org_text[HX_UUID_SIZE];
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    hx_uuid_format(id, id_text);
+    hx_uuid_format(&job->org_id, org_text);
+    ctx.event = "job.submitted";
+    ctx.job_id = id_text;
+    ctx.org_id = org_text;
+    ctx.job_type = job->type;
+    hx_log_note(&ctx, "submitted%s%s", job->requested_by ? " by " : "", job->requested_by ? job->requested_by : "");
+}
+
 static void on_settled(const struct batch *b, void *user) {
     struct single *one = user;
     if (b->n == 0)
         return; /* that was the job types */
     one->settled = true;
     one->answer = b->answers[0];
+    if (one->answer.created)
+        note(&b->jobs[0], &one->answer.id);
 }
 
 static void on_refused(uint64_t line, const char *why, void *user) {

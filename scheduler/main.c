@@ -1,4 +1,5 @@
 /* heimdex-scheduler: the command line. */
+#include "common/process.h"
 #include "common/units.h"
 #include "lib/config/logging.h"
 #include "lib/config/program.h"
@@ -77,6 +78,7 @@ int main(int argc, char **argv) {
     struct scheduler *s = &start.scheduler;
     struct hx_arguments arguments;
     s->incarnation = hx_uuid_v4();
+    hx_hide_process();
     int code = hx_program_start(&program, argc, argv, take_option, &start, &arguments);
     if (code >= 0)
         return code;

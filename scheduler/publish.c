@@ -1,4 +1,5 @@
 #include "lib/kafka/record.h"
+#include "common/allowance.h"
 #include "scheduler/announce.h"
 #include "scheduler/dead_letter.h"
 #include "scheduler/relay.h"
@@ -10,6 +11,8 @@
 /* Records of what the relay has taken, and their delivery reports. */
 
 enum {
+    TOLD_AT_ONCE = 50, /* jobs, in the log; and then */
+    TOLD_A_SECOND = 5,
     COMPLAIN_MS = 10000,     /* a broker that is away would fill the log */
     MAY_BE_TOO_LONG = 65536, /* brokers may be set to less than the client's own limit, but hardly to less than this */
     KAFKA_MESSAGE_TOO_LARGE = 10, /* the protocol's number: the broker refused what our client let through */
@@ -129,6 +132,21 @@ static struct row *find(struct row *const *rows, size_t n, int64_t id) {
     return at ? *at : NULL;
 }
 
+/* A line of the story of each, as long as they are few. */
+static void tell(const struct hx_relay_job *jobs, size_t n, const char *topic) {
+    static struct hx_allowance allowance = { .burst = TOLD_AT_ONCE, .per_second = TOLD_A_SECOND };
+    char id[HX_UUID_SIZE];
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    ctx.event = "job.announced";
+    ctx.topic = topic;
+    ctx.job_id = id;
+    for (size_t i = 0; i < n && hx_log_enabled(HX_LOG_INFO) && hx_allowance_take(&allowance, hx_mono_ms()); i++) {
+        hx_uuid_format(&jobs[i].id, id);
+        ctx.job_type = jobs[i].type;
+        hx_info(&ctx, "announced to workers");
+    }
+}
+
 /* One record for jobs[0..n), which may come from several rows of the outbox; sorted by row. */
 static void announce(struct relay *r, const struct hx_relay_job *jobs, size_t n, struct row *const *rows,
                      size_t row_count) {
@@ -150,6 +168,7 @@ static void announce(struct relay *r, const struct hx_relay_job *jobs, size_t n,
                  "leaving its jobs to workers that look for them");
         return;
     }
+    tell(jobs, n, topic);
     send_record(r, sent_new(r, of, count), topic, NULL, record.data, record.len);
 }
 

@@ -145,13 +145,13 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
         return;
     if (!connected) {
         if (!s->lost)
-            hx_warning(NULL, "PostgreSQL: %s, retrying", why->message);
+            hx_warning(HX_EVENT("postgres.lost"), "PostgreSQL: %s, retrying", why->message);
         s->lost = true;
         leases_forget(s->leases);
         scheduler_waits(s, pg, why);
     } else if (s->lost && hx_pg_connected(s->quick) && hx_pg_connected(s->slow)) {
         s->lost = false;
-        hx_notice(NULL, "PostgreSQL is back");
+        hx_notice(HX_EVENT("postgres.back"), "PostgreSQL is back");
         if (s->started)
             hx_channel_tell(s->channel, "ready", NULL, NULL);
     }
@@ -180,7 +180,7 @@ static void start_timers(struct scheduler *s) {
 /* Kafka's configuration is refused: that is the operator's to mend. */
 static void refuse(struct scheduler *s, const struct hx_kafka_error *error) {
     _cleanup_free_ char *why = hx_printf("Kafka: %s", error->message);
-    hx_error(NULL, "%s", why);
+    hx_error(HX_EVENT("configuration.refused"), "%s", why);
     hx_channel_tell(s->channel, "fatal", why, NULL);
     s->exit_code = HX_EXIT_CONFIG;
 }

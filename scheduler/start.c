@@ -18,7 +18,7 @@ static bool ask_schema(struct scheduler *s, struct hx_pg_tx *tx) {
 }
 
 static void fatal(struct scheduler *s, const char *why) {
-    hx_error(NULL, "%s", why);
+    hx_error(HX_EVENT("schema.refused"), "%s", why);
     hx_channel_tell(s->channel, "fatal", why, NULL);
     scheduler_leave(s, HX_EXIT_CONFIG);
 }

@@ -129,45 +129,45 @@ static void on_ended(pid_t pid, int status, const struct rusage *usage, void *us
 
 /* ---- its start ---- */
 
-static int open_ends(struct child *child, int ret_theirs[2]) {
-    int fds[2], output_fd;
+static int open_ends(struct child *child, struct launch_ends *theirs) {
+    int fds[2];
     int r = hx_evidence_create(&child->evidence_fd, &child->evidence);
+    theirs->evidence = child->evidence_fd;
     if (r == 0)
-        r = output_new(child->host->loop, child->evidence, &child->output, &output_fd);
+        r = output_new(child->host->loop, child->evidence, &child->output, &theirs->output);
+    if (r == 0)
+        r = hx_channel_pair(fds);
     if (r < 0)
         return r;
-    r = hx_channel_pair(fds);
-    if (r == 0) {
-        r = hx_channel_new(child->host->loop, fds[0], on_message, child, &child->channel);
-        if (r < 0)
-            close(fds[1]);
-    }
-    if (r < 0) {
-        close(output_fd);
-        return r;
-    }
-    ret_theirs[0] = fds[1];
-    ret_theirs[1] = output_fd;
-    return 0;
+    theirs->channel = fds[1];
+    r = hx_channel_new(child->host->loop, fds[0], on_message, child, &child->channel);
+    if (r == 0 && child->role->runs_jobs)
+        cgroups_open(child->host->cgroups, child->generation, &theirs->cgroup, &theirs->entrance);
+    return r;
+}
+
+static void close_ends(const struct launch_ends *theirs) {
+    const int fds[] = { theirs->channel, theirs->output, theirs->cgroup, theirs->entrance };
+    for (size_t i = 0; i < HX_ARRAY_LEN(fds); i++)
+        hx_close_p(&fds[i]);
 }
 
 static int start(struct child *child) {
     static uint64_t generations;
-    int theirs[2];
-    int r = open_ends(child, theirs);
-    if (r < 0)
-        return r;
-    r = HX_FAIL("supervisor.before_spawn") ? -EAGAIN
-                                           : launch_child(child->host->launch, child->role->program, child->slot,
-                                                          child->evidence_fd, theirs[0], theirs[1], &child->pid);
-    close(theirs[0]);
-    close(theirs[1]);
+    struct launch_ends theirs = { .evidence = -1, .channel = -1, .output = -1, .cgroup = -1, .entrance = -1 };
+    child->generation = ++generations;
+    int r = open_ends(child, &theirs);
+    if (r == 0)
+        r = HX_FAIL("supervisor.before_spawn")
+                ? -EAGAIN
+                : launch_child(child->host->launch, child->role->program, child->slot, &theirs, &child->pid);
+    close_ends(&theirs);
     if (r < 0) {
         child->pid = 0;
+        cgroups_end(child->host->cgroups, child->generation);
         return r;
     }
     HX_FAIL_HERE("supervisor.after_spawn");
-    child->generation = ++generations;
     child->setup = child->host->setup;
     child->started_ms = child->pulse_ms = hx_mono_ms();
     child->pulse = 0;

@@ -4,6 +4,7 @@
 #include "common/evidence.h"
 #include "common/text.h"
 #include "lib/channel/channel.h"
+#include "supervisor/cgroups.h"
 #include "supervisor/death.h"
 #include "supervisor/launch.h"
 #include "supervisor/machine.h"
@@ -16,6 +17,7 @@ struct child;
 struct child_host {
     struct hx_loop *loop;
     const struct launch *launch;
+    const struct cgroups *cgroups;                      /* or NULL */
     uint64_t setup;                                     /* a number for the configuration that launch hands over */
     int64_t backoff_max_ms;                             /* the longest pause before a restart */
     int64_t drain_ms;                                   /* from TERM to KILL of a role that drains */

@@ -24,6 +24,14 @@ static void append_who(struct hx_buf *detail, const struct child *child) {
         hx_buf_printf(detail, ",\"restart_ms\":%" PRId64, child->pause_ms);
 }
 
+static void log_loop(const struct child *child, const char *why) {
+    if (child->state != CHILD_PAUSED || !restart_loops(&child->history))
+        return;
+    hx_error(HX_EVENT("child.crash_loop"),
+             "%s %d has ended %u times in a row soon after its start%s%s; restarting it after growing pauses",
+             child->role->name, child->slot, child->history.short_lives, why ? ": " : "", why ? why : "");
+}
+
 void child_log_death(const struct child *child, const struct death *d, const struct rusage *usage, bool wanted) {
     _cleanup_buf_ struct hx_buf detail = { 0 }, next = { 0 };
     _cleanup_free_ char *more = hx_json_dump(d->detail);
@@ -44,6 +52,7 @@ void child_log_death(const struct child *child, const struct death *d, const str
            (int)d->pid, d->message, lived, (long)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec),
            (long)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1000 % 1000, usage->ru_maxrss,
            d->why && !clean ? ": " : "", d->why && !clean ? d->why : "", next.data ? next.data : "");
+    log_loop(child, d->why);
 }
 
 void child_log_not_started(const struct child *child, int error) {
@@ -55,6 +64,7 @@ void child_log_not_started(const struct child *child, int error) {
     ctx.detail_json = detail.data;
     hx_error(&ctx, "%s %d: %s could not be started: %s%s", child->role->name, child->slot, child->role->program,
              strerror(-error), next.data ? next.data : "");
+    log_loop(child, strerror(-error));
 }
 
 void child_log_stuck(const struct child *child, enum child_event event) {

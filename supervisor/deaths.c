@@ -6,11 +6,13 @@
 struct deaths {
     struct death *first, **last; /* oldest first */
     int64_t numbers;
+    const struct cgroups *cgroups;
 };
 
-struct deaths *deaths_new(void) {
+struct deaths *deaths_new(const struct cgroups *cgroups) {
     struct deaths *ds = hx_alloc(sizeof(*ds));
     ds->last = &ds->first;
+    ds->cgroups = cgroups;
     return ds;
 }
 
@@ -42,7 +44,7 @@ int deaths_kill_groups(struct deaths *ds, groups_spare_cb spare, void *user) {
     int alive = 0;
     for (const struct death *d = ds->first; d; d = d->next)
         if (!d->cleared && d->evidence)
-            alive += groups_kill(d->evidence, spare, user);
+            alive += groups_kill(d->evidence, spare, user) + cgroups_end(ds->cgroups, d->generation);
     return alive;
 }
 

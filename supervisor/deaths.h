@@ -3,16 +3,18 @@
 #pragma once
 
 #include "lib/channel/channel.h"
+#include "supervisor/cgroups.h"
 #include "supervisor/death.h"
 #include "supervisor/groups.h"
 
 struct deaths;
 
-struct deaths *deaths_new(void);
+/* cgroups, or NULL, must outlive it. */
+struct deaths *deaths_new(const struct cgroups *cgroups);
 struct deaths *deaths_free(struct deaths *ds);
 /* Takes d over. */
 void deaths_add(struct deaths *ds, struct death *d);
-/* Kills the groups of those that aren't cleared; how many groups there still were. */
+/* Kills the groups of those that aren't cleared, process groups and control groups; how many there still were. */
 int deaths_kill_groups(struct deaths *ds, groups_spare_cb spare, void *user);
 /* Nothing of any of them lives any more: forgets those that left no row in the ledger. on_clear (or NULL) hears of each. */
 void deaths_clear(struct deaths *ds, void (*on_clear)(const struct death *d, void *user), void *user);

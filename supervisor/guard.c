@@ -23,6 +23,7 @@ struct held {
 struct guard {
     struct hx_loop *loop;
     const struct launch *launch;
+    int cgroup_fd;
     void (*on_gone)(void *user);
     void *user;
     struct hx_channel *channel;
@@ -55,7 +56,7 @@ static void on_ended(pid_t pid, int status, const struct rusage *usage, void *us
         g->on_gone(g->user);
         return;
     }
-    hx_warning(NULL, "guard (pid %d) ended with %s %d, starting another", (int)pid,
+    hx_warning(HX_EVENT("guard.died"), "guard (pid %d) ended with %s %d, starting another", (int)pid,
                WIFSIGNALED(status) ? "signal" : "exit code",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     hx_timer_set(g->timer, RESTART_MS);
@@ -70,7 +71,7 @@ static int start(struct guard *g) {
     for (const struct held *h = g->held; r == 0 && h; h = h->next)
         tell(g, h);
     if (r == 0)
-        r = launch_guard(g->launch, fds[1], &g->pid);
+        r = launch_guard(g->launch, fds[1], g->cgroup_fd, &g->pid);
     close(fds[1]);
     if (r < 0) {
         g->channel = hx_channel_free(g->channel);
@@ -85,13 +86,14 @@ static void on_timer(void *user) {
     int r = start(g);
     if (r == 0)
         return;
-    hx_error(NULL, "guard: could not be started: %s, retrying", strerror(-r));
+    hx_error(HX_EVENT("guard.died"), "guard: could not be started: %s, retrying", strerror(-r));
     hx_timer_set(g->timer, RESTART_MS);
 }
 
-struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void (*on_gone)(void *user), void *user) {
+struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, int cgroup_fd, void (*on_gone)(void *user),
+                        void *user) {
     struct guard *g = hx_alloc(sizeof(*g));
-    *g = (struct guard){ .loop = loop, .launch = launch, .on_gone = on_gone, .user = user };
+    *g = (struct guard){ .loop = loop, .launch = launch, .cgroup_fd = cgroup_fd, .on_gone = on_gone, .user = user };
     g->timer = hx_timer_new(loop, on_timer, g);
     on_timer(g);
     return g;

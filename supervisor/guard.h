@@ -8,8 +8,10 @@
 
 struct guard;
 
-/* Starts it. It is started again when it dies; what it held is told again. on_gone: it has ended after guard_dismiss. */
-struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, void (*on_gone)(void *user), void *user);
+/* Starts it. It is started again when it dies; what it held is told again. on_gone: it has ended after guard_dismiss.
+ * cgroup_fd: of our own group, which stays the caller's, or -1. */
+struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, int cgroup_fd, void (*on_gone)(void *user),
+                        void *user);
 struct guard *guard_free(struct guard *g);
 /* What another guard would be started with; the one before needn't live on. */
 void guard_set_launch(struct guard *g, const struct launch *launch);

@@ -7,6 +7,7 @@
 #include "common/process.h"
 #include "common/text.h"
 #include "lib/channel/channel.h"
+#include "supervisor/cgroups.h"
 #include "supervisor/groups.h"
 #include "supervisor/guard.h"
 
@@ -90,13 +91,15 @@ static void pause_ms(long ms) {
     nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
-/* A zombie counts as gone: who should wait for it may be busy. */
+/* A zombie counts as gone: who should wait for it may be busy. One that /proc hides from us may be alive. */
 static bool runs(pid_t pid) {
     char path[48], line[512];
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return false;
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     _cleanup_fclose_ FILE *stat = fopen(path, "re");
     if (!stat || !fgets(line, sizeof(line), stat))
-        return false;
+        return true;
     const char *behind_name = strrchr(line, ')');
     return behind_name && behind_name[1] == ' ' && behind_name[2] != 'Z' && behind_name[2] != 'X';
 }
@@ -125,6 +128,7 @@ static int end_groups(const struct post *post) {
         int alive = 0;
         for (const struct ward *w = post->wards; w; w = w->next)
             alive += groups_kill(w->evidence, NULL, NULL);
+        alive += cgroups_end_all(HX_FD_CGROUP); /* the supervisor's; closed where there is none */
         if (first < 0)
             first = alive;
         if (alive == 0 || hx_mono_ms() >= deadline)
@@ -162,6 +166,7 @@ int guard_main(int argc, char **argv) {
     /* A stop of the whole group or cgroup begins with these: the supervisor decides when that is over. */
     for (const int *s = (const int[]){ SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, 0 }; *s; s++)
         sigaction(*s, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+    hx_hide_process();
     rename_self(argc, argv);
     start_log();
     if (hx_loop_new(&post.loop) < 0 || hx_channel_new(post.loop, HX_FD_CHANNEL, on_message, &post, &channel) < 0)
@@ -170,7 +175,8 @@ int guard_main(int argc, char **argv) {
     if (!post.relieved) {
         HX_FAIL_HERE("guard.before_kill");
         end_workers(&post);
-        hx_warning(NULL, "the supervisor is gone: ended %d process groups of handlers", end_groups(&post));
+        hx_warning(HX_EVENT("supervisor.died"), "the supervisor is gone: ended %d groups of handlers",
+                   end_groups(&post));
     }
     while (post.wards)
         forget(&post.wards);

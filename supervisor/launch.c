@@ -118,7 +118,7 @@ int launch_config_fd(const char *packed) {
     return fd;
 }
 
-int launch_child(const struct launch *l, const char *program, int slot, int evidence_fd, int channel_fd, int output_fd,
+int launch_child(const struct launch *l, const char *program, int slot, const struct launch_ends *ends,
                  pid_t *ret_pid) {
     _cleanup_free_ char *path = hx_printf("%s/%s", l->bin_dir, program);
     char slot_text[16];
@@ -126,8 +126,9 @@ int launch_child(const struct launch *l, const char *program, int slot, int evid
     _cleanup_close_ int config = launch_config_fd(l->packed);
     if (config < 0)
         return config;
-    const int keep[] = { evidence_fd, channel_fd, config };
-    _Static_assert(HX_FD_EVIDENCE == 3 && HX_FD_CHANNEL == 4 && HX_FD_CONFIG == 5, "the order of keep");
+    const int keep[] = { ends->evidence, ends->channel, config, ends->cgroup };
+    _Static_assert(HX_FD_EVIDENCE == 3 && HX_FD_CHANNEL == 4 && HX_FD_CONFIG == 5 && HX_FD_CGROUP == 6,
+                   "the order of keep");
     const char *const argv[] = { path,
                                  "--slot",
                                  slot_text,
@@ -141,25 +142,28 @@ int launch_child(const struct launch *l, const char *program, int slot, int evid
                                  "4",
                                  "--config-fd",
                                  "5",
+                                 ends->cgroup >= 0 ? "--cgroup-fd" : NULL,
+                                 "6",
                                  NULL };
     return hx_spawn(
         &(struct hx_spawn){
             .argv = argv,
             .envp = (const char *const *)l->environment,
             .fd_in = -1,
-            .fd_out = output_fd,
-            .fd_err = output_fd,
+            .fd_out = ends->output,
+            .fd_err = ends->output,
             .keep = keep,
             .keep_count = HX_ARRAY_LEN(keep),
             .new_group = true,
             .death_signal = SIGKILL,
+            .entrance = ends->entrance,
         },
         ret_pid);
 }
 
 /* /proc/self/exe is this very program even where another version lies in its place by now. */
-int launch_guard(const struct launch *l, int channel_fd, pid_t *ret_pid) {
-    const int keep[] = { -1, channel_fd };
+int launch_guard(const struct launch *l, int channel_fd, int cgroup_fd, pid_t *ret_pid) {
+    const int keep[] = { -1, channel_fd, -1, cgroup_fd };
     const char *const argv[] = { "/proc/self/exe", "--guard", NULL };
     return hx_spawn(
         &(struct hx_spawn){

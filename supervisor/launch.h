@@ -18,9 +18,13 @@ int launch_new(const struct hx_config *config, const char *bin_dir, const char *
                const char *format, struct launch **ret);
 struct launch *launch_free(struct launch *l);
 
-/* Starts bin_dir/program for a slot, with its ends of evidence and channel, its output into output_fd. It leads its own process group
- * (a terminal's Ctrl-C is for us alone) and dies with us. 0 and *ret_pid, or the negative errno of hx_spawn. */
-int launch_child(const struct launch *l, const char *program, int slot, int evidence_fd, int channel_fd, int output_fd,
-                 pid_t *ret_pid);
-/* Starts our own program as the guard; it outlives us. */
-int launch_guard(const struct launch *l, int channel_fd, pid_t *ret_pid);
+/* What a child is given; the caller's. */
+struct launch_ends {
+    int evidence, channel, output;
+    int cgroup, entrance; /* its group, and where its process joins; -1: none */
+};
+/* Starts bin_dir/program for a slot. It leads its own process group (a terminal's Ctrl-C is for us alone) and dies with us. 0 and
+ * *ret_pid, or the negative errno of hx_spawn. */
+int launch_child(const struct launch *l, const char *program, int slot, const struct launch_ends *ends, pid_t *ret_pid);
+/* Starts our own program as the guard; it outlives us. cgroup_fd: of our own group, or -1. */
+int launch_guard(const struct launch *l, int channel_fd, int cgroup_fd, pid_t *ret_pid);

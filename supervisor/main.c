@@ -1,5 +1,6 @@
 /* heimdex-supervisor: starts the fleet's processes, keeps them alive, and ends them. */
 #include "common/exit_codes.h"
+#include "common/process.h"
 #include "common/text.h"
 #include "lib/config/program.h"
 #include "supervisor/guard.h"
@@ -79,6 +80,7 @@ int main(int argc, char **argv) {
     struct supervisor *supervisor = NULL;
     if (argc == 2 && hx_streq(argv[1], "--guard"))
         return guard_main(argc, argv);
+    hx_hide_process();
     int r = hx_program_start(&program, argc, argv, on_option, &choices, &arguments);
     if (r >= 0)
         return r;

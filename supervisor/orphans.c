@@ -50,7 +50,8 @@ static int kill_all(const struct orphans *o) {
 static void finish(struct orphans *o, int left) {
     hx_timer_clear(o->timer);
     if (left > 0)
-        hx_warning(NULL, "%d processes of dead workers could not be ended within 2 s, going on without them", left);
+        hx_warning(HX_EVENT("processes.left"),
+                   "%d processes of dead workers could not be ended within 2 s, going on without them", left);
     o->on_clear(o->user);
 }
 

@@ -10,8 +10,6 @@
 /* PATIENCE_TRY: a child that isn't ready by then is refused. PATIENCE_ROLL: the next slot's turn comes without it. */
 enum { PATIENCE_TRY_MS = 30 * 1000, PATIENCE_ROLL_MS = 5 * 1000 };
 
-static const struct hx_log_ctx event = { .attempt = -1, .fence = -1, .partition = -1, .offset = -1, .event = "reload" };
-
 /* ---- its end ---- */
 
 /* Takes message over. */
@@ -31,13 +29,13 @@ static void conclude(struct supervisor *s, int code, char *message) {
 static void succeed(struct supervisor *s, const char *what) {
     struct reload *r = &s->reload;
     conclude(s, 0, hx_printf("%s%s%s", what, r->kept ? "; as before until a restart: " : "", r->kept ? r->kept : ""));
-    hx_notice(&event, "reloaded: %s", r->message);
+    hx_notice(HX_EVENT("reload"), "reloaded: %s", r->message);
     report_reloaded(s);
 }
 
 static void refuse(struct supervisor *s, int code, const char *why) {
     conclude(s, code, hx_strdup(why));
-    hx_error(&event, "reload refused, the old configuration stays: %s", why);
+    hx_error(HX_EVENT("reload.refused"), "reload refused, the old configuration stays: %s", why);
     report_reloaded(s);
 }
 
@@ -107,6 +105,7 @@ static void take(struct supervisor *s) {
     s->setup = HX_TAKE(r->fresh);
     fleet_rehost(&s->fleet, &s->setup->host);
     supervisor_use_setup(s);
+    report_handlers(s);
     setup_free(old);
     hx_timer_clear(r->patience);
     r->phase = RELOAD_ROLL;
@@ -195,7 +194,7 @@ static int read_fresh(struct supervisor *s) {
     size_t n;
     const char *const *warnings = hx_config_warnings(config, &n);
     for (size_t i = 0; i < n; i++)
-        hx_warning(&event, "%s", warnings[i]);
+        hx_warning(HX_EVENT("reload"), "%s", warnings[i]);
     e = setup_new(config, &s->common, &r->fresh);
     if (e < 0) {
         _cleanup_free_ char *why = hx_printf("/proc/self/exe: %s", strerror(-e));
@@ -227,7 +226,7 @@ static void begin(struct supervisor *s) {
         return;
     }
     r->replaces = setup_differs_for_children(s->setup, r->fresh);
-    hx_notice(&event, "reloading: %s%s%s", r->names.data, r->kept ? "; as before until a restart: " : "",
+    hx_notice(HX_EVENT("reload"), "reloading: %s%s%s", r->names.data, r->kept ? "; as before until a restart: " : "",
               r->kept ? r->kept : "");
     if (r->replaces)
         try_out(s);
@@ -260,7 +259,7 @@ int64_t reload_ask(struct supervisor *s) {
     if (s->stop.phase != STOP_NOT) {
         r->number++;
         conclude(s, HX_EXIT_TRY_AGAIN, hx_strdup(stopping));
-        hx_notice(&event, "not reloaded: %s", stopping);
+        hx_notice(HX_EVENT("reload.refused"), "not reloaded: %s", stopping);
     } else if (r->phase != RELOAD_NOT || r->again) {
         r->again = true;
         return r->number + 1;

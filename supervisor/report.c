@@ -1,11 +1,13 @@
 #include "supervisor/state.h"
 
 #include "common/clock.h"
+#include "common/landlock.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "lib/config/logging.h"
 #include "lib/notify/notify.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* ---- systemd ---- */
@@ -49,8 +51,7 @@ void report_status(struct supervisor *s) {
     bool changed = refresh(s, false);
     if (first) {
         hx_notify_ready(s->status);
-        hx_info(&(struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1, .event = "ready" },
-                "ready: %s", s->status);
+        hx_info(HX_EVENT("ready"), "ready: %s", s->status);
     } else if (changed) {
         hx_notify_status("%s", s->status);
     }
@@ -77,17 +78,39 @@ void report_stopping(struct supervisor *s) {
 
 /* ---- the log ---- */
 
+/* Workers hide them from programs, as far as the kernel helps. */
+static void report_credentials(void) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    if (!directory || !*directory)
+        return;
+    _cleanup_close_ int rules = hx_landlock_hide(directory);
+    if (rules < 0)
+        hx_warning(HX_EVENT("credentials.readable"), "handlers can read %s: Landlock: %s", directory, strerror(-rules));
+}
+
 void report_start(const struct supervisor *s) {
     _cleanup_free_ char *sentence =
         hx_printf("starting version %s, instance %s, run %s", HX_VERSION, s->instance, s->incarnation);
     hx_config_log_starting(s->setup->config, NULL, sentence);
     if (geteuid() == 0)
-        hx_warning(NULL, "running as root: handlers will, too; a user of its own is safer");
+        hx_warning(HX_EVENT("running.as_root"), "running as root: handlers will, too; a user of its own is safer");
+    report_credentials();
+    cgroups_report(s->cgroups);
+    report_handlers(s);
+}
+
+void report_handlers(const struct supervisor *s) {
     size_t n;
     const struct hx_handler_config *handlers = hx_config_handlers(s->setup->config, &n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const char *unlimited = handlers[i].cpu_max > 0 ? cgroups_no_cpu(s->cgroups) : NULL;
         if (hx_handler_unserved(&handlers[i]))
-            hx_warning(NULL, "handler %s: %s", handlers[i].type, hx_handler_unserved(&handlers[i]));
+            hx_warning(HX_EVENT("handler.unserved"), "handler %s: %s", handlers[i].type,
+                       hx_handler_unserved(&handlers[i]));
+        if (unlimited)
+            hx_warning(HX_EVENT("handler.unserved"), "handler %s: cpu_max: not limited here: %s", handlers[i].type,
+                       unlimited);
+    }
 }
 
 void report_heartbeat(const struct supervisor *s) {
@@ -141,7 +164,7 @@ static json_t *op_restart(struct supervisor *s, const json_t *request) {
 
 static json_t *op_reload(struct supervisor *s, const json_t *request) {
     (void)request;
-    hx_notice(NULL, "reload asked for over the control socket");
+    hx_notice(HX_EVENT("reload"), "reload asked for over the control socket");
     return reload_tell(s, reload_ask(s));
 }
 

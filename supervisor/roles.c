@@ -24,6 +24,8 @@ const struct role roles[] = {
 };
 _Static_assert(HX_ARRAY_LEN(roles) == ROLES, "each role has its row");
 
+enum { LOOP_LIVES = 5 };
+
 int64_t restart_pause(const struct restart_policy *policy, struct restart_history *history, int64_t lived_ms,
                       int64_t max_ms) {
     if (lived_ms >= HX_MAX(policy->lived_long_ms, max_ms))
@@ -32,4 +34,8 @@ int64_t restart_pause(const struct restart_policy *policy, struct restart_histor
     if (history->short_lives < UINT_MAX)
         history->short_lives++;
     return ceiling - (int64_t)(hx_random_u64() % (uint64_t)(ceiling / 2 + 1));
+}
+
+bool restart_loops(const struct restart_history *history) {
+    return history->short_lives == LOOP_LIVES;
 }

@@ -34,3 +34,5 @@ struct restart_history {
  * so that slots which died together don't come back together. */
 int64_t restart_pause(const struct restart_policy *policy, struct restart_history *history, int64_t lived_ms,
                       int64_t max_ms);
+/* True once in a series of short lives: when it has become long enough to be no accident. */
+bool restart_loops(const struct restart_history *history);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/uuid.h"
+#include "supervisor/cgroups.h"
 #include "supervisor/control.h"
 #include "supervisor/deaths.h"
 #include "supervisor/fleet.h"
@@ -19,6 +20,7 @@ struct supervisor {
     struct reload reload;
     struct hx_loop *loop;
     struct control *control;
+    struct cgroups *cgroups;
     struct fleet fleet;
     struct deaths *deaths;
     struct orphans *orphans;
@@ -49,6 +51,7 @@ void report_reloaded(struct supervisor *s);
 /* STOPPING=1. */
 void report_stopping(struct supervisor *s);
 void report_start(const struct supervisor *s);     /* the `starting` event */
+void report_handlers(const struct supervisor *s);  /* what this fleet doesn't do of what their entries say */
 void report_heartbeat(const struct supervisor *s); /* the `heartbeat` event */
 /* Answers a request of the control socket; user is the supervisor. */
 json_t *report_request(const json_t *request, void *user);

@@ -67,7 +67,8 @@ static void enter_done(struct stop *stop) {
 }
 
 static void late_settle(struct stop *stop) {
-    hx_warning(NULL, "%zu dead workers' jobs could not be settled in time, leaving them to the next start",
+    hx_warning(HX_EVENT("jobs.unsettled"),
+               "%zu dead workers' jobs could not be settled in time, leaving them to the next start",
                deaths_unsettled(stop->deaths));
 }
 

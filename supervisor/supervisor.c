@@ -61,7 +61,7 @@ static void heed_configuration(struct supervisor *s, const struct death *d) {
     if (s->ready || s->stop.phase != STOP_NOT || !death_exited(d, HX_EXIT_CONFIG))
         return;
     s->exit_code = HX_EXIT_CONFIG;
-    hx_error(NULL, "%s %d can't work with this configuration: %s", d->role, d->slot,
+    hx_error(HX_EVENT("configuration.refused"), "%s %d can't work with this configuration: %s", d->role, d->slot,
              d->why ? d->why : "it does not say why");
     begin_stop(s);
 }
@@ -151,7 +151,8 @@ static void on_heartbeat(void *user) {
 static bool from_a_handler(const struct supervisor *s, int signo, pid_t sender) {
     bool own = fleet_has_pid(&s->fleet, hx_child_above(sender));
     if (own)
-        hx_warning(NULL, "SIG%s from a process of our fleet (pid %d), ignoring", sigabbrev_np(signo), (int)sender);
+        hx_warning(HX_EVENT("signal.ignored"), "SIG%s from a process of our fleet (pid %d), ignoring",
+                   sigabbrev_np(signo), (int)sender);
     return own;
 }
 
@@ -175,7 +176,7 @@ static void on_hup(int signo, pid_t sender, void *user) {
     struct supervisor *s = user;
     if (from_a_handler(s, signo, sender))
         return;
-    hx_notice(NULL, "SIGHUP: reading the configuration again");
+    hx_notice(HX_EVENT("reload"), "SIGHUP: reading the configuration again");
     reload_ask(s);
 }
 
@@ -227,12 +228,14 @@ static int take_instance(struct supervisor *s, const struct hx_config *config) {
 /* Takes config over. */
 static int make_setup(struct supervisor *s, struct hx_config *config, const char *bin_dir) {
     const struct hx_uuid run = hx_uuid_v4();
+    s->cgroups = cgroups_new();
     hx_uuid_format(&run, s->incarnation);
     s->common = (struct setup_common){
         .bin_dir = bin_dir,
         .instance = s->instance,
         .incarnation = s->incarnation,
         .host = { .loop = s->loop,
+                  .cgroups = s->cgroups,
                   .on_start = on_start,
                   .on_change = on_change,
                   .on_answer = on_answer,
@@ -247,7 +250,7 @@ static int make_setup(struct supervisor *s, struct hx_config *config, const char
 }
 
 static void make_parts(struct supervisor *s) {
-    s->deaths = deaths_new();
+    s->deaths = deaths_new(s->cgroups);
     s->orphans = orphans_new(s->loop, s->deaths, knows_pid, on_orphans_clear, s);
     fleet_init(&s->fleet, &s->setup->host, s->setup->config);
     s->tick_timer = hx_timer_new(s->loop, on_tick, s);
@@ -294,8 +297,8 @@ int supervisor_run(struct supervisor *s) {
     report_start(s);
     size_t left = leftovers_kill(hx_config_string(s->setup->config, HX_SUPERVISOR_CONTROL_SOCKET));
     if (left > 0)
-        hx_notice(NULL, "ended %zu handlers that an earlier supervisor left behind", left);
-    s->guard = guard_new(s->loop, s->setup->launch, on_guard_gone, s);
+        hx_notice(HX_EVENT("leftovers.ended"), "ended %zu handlers that an earlier supervisor left behind", left);
+    s->guard = guard_new(s->loop, s->setup->launch, cgroups_fd(s->cgroups), on_guard_gone, s);
     s->stop = (struct stop){
         .loop = s->loop,
         .fleet = &s->fleet,
@@ -331,6 +334,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
     guard_free(s->guard);
     orphans_free(s->orphans);
     deaths_free(s->deaths);
+    cgroups_free(s->cgroups);
     reload_reset(s);
     setup_free(s->setup);
     control_free(s->control);

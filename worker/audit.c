@@ -35,7 +35,7 @@ static void adopted(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *
         free(a->claim);
     } else {
         a->claim->left = hx_pg_rows(tx, 0) ? 0 : 1;
-        claim_run(w, a->claim, tx, 0);
+        claim_run(w, a->claim, NULL, tx, 0);
     }
     free(a);
 }

@@ -1,6 +1,7 @@
 #include "worker/flight.h"
 #include "worker/alone.h"
 #include "worker/outcome.h"
+#include "worker/story.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,8 @@ static int by_priority(const void *a, const void *b) {
     return x->priority != y->priority ? (x->priority < y->priority ? 1 : -1) : hx_uuid_cmp(&x->id, &y->id);
 }
 
-void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx, int statement) {
+void claim_run(struct worker *w, struct claim *claim, const struct batch *batch, const struct hx_pg_tx *tx,
+               int statement) {
     size_t n = (size_t)hx_pg_rows(tx, statement);
     if (!n) {
         if (claim->left) /* a receipt */
@@ -96,6 +98,7 @@ void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx,
     /* claimed while the order to stop was on its way, or too long ago to be ours for certain */
     const char *late = w->draining ? "drain" : worker_lease_held(w) ? NULL : "lease";
     for (size_t i = 0; i < n; i++) {
+        story_claimed(runs[i], batch);
         if (late) {
             outcome_released(runs[i], late);
             run_end(runs[i]);
@@ -111,7 +114,7 @@ void claim_committed(struct flight *f, const struct hx_pg_tx *tx) {
     if (f->part_count)
         HX_FAIL_HERE("claim.after_commit");
     for (size_t i = 0; i < f->part_count; i++)
-        claim_run(f->worker, f->parts[i].claim, tx, f->parts[i].statement);
+        claim_run(f->worker, f->parts[i].claim, &f->batch, tx, f->parts[i].statement);
     worker_settle_candidates(f->worker, f->batch.v, f->batch.n);
 }
 

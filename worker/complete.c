@@ -111,7 +111,7 @@ static void report_stale(struct flight *f, const struct hx_pg_tx *tx) {
     for (size_t i = 0; changed < f->outcome_count && i < f->outcome_count; i++) {
         struct run *run = f->outcomes[i];
         if (!was_changed(run, tx, run->plain ? f->complete : f->settle)) {
-            hx_notice(run_ctx(run), "stale: the job has gone on without this run, ignoring its outcome");
+            hx_notice(run_event(run, "job.stale"), "stale: the job has gone on without this run, ignoring its outcome");
             changed++;
         }
     }

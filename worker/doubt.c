@@ -35,7 +35,7 @@ static void it_did(struct flight *f, const struct hx_pg_tx *tx) {
     tell_committed(f);
     complete_committed(f, NULL);
     for (size_t i = 0; i < f->part_count; i++)
-        claim_run(w, f->parts[i].claim, tx, listed(f, i));
+        claim_run(w, f->parts[i].claim, &f->batch, tx, listed(f, i));
     worker_settle_candidates(w, f->batch.v, f->batch.n);
     flight_free(f);
 }

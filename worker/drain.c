@@ -20,12 +20,13 @@ static void out_of_time(void *user) {
     struct worker *w = user;
     if (!w->cut_short) {
         w->cut_short = true;
-        hx_notice(NULL, "%zu jobs still run after the drain timeout, ending them",
+        hx_notice(HX_EVENT("drain.timeout"), "%zu jobs still run after the drain timeout, ending them",
                   w->builtin_running + w->slots_running);
         stop_runs(w);
         hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE) + LAST_WORDS_MS);
     } else {
-        hx_error(NULL, "%zu outcomes could not be written in time, leaving them to the reaper", w->run_count);
+        hx_error(HX_EVENT("drain.unwritten"), "%zu outcomes could not be written in time, leaving them to the reaper",
+                 w->run_count);
         worker_leave(w, HX_EXIT_TRY_AGAIN);
     }
 }
@@ -35,7 +36,7 @@ void worker_retire(struct worker *w) {
         return;
     w->draining = true;
     HX_FAIL_HERE("drain.begin");
-    hx_info(NULL, "draining: %zu jobs running", w->builtin_running + w->slots_running);
+    hx_info(HX_EVENT("drain.started"), "draining: %zu jobs running", w->builtin_running + w->slots_running);
     backlog_clear(w->backlog);
     alone_release(w, "drain");
     if (w->consumer)
@@ -77,7 +78,7 @@ static bool is_in_vain(const struct worker *w) {
 
 void worker_drain_step(struct worker *w) {
     if (is_in_vain(w)) {
-        hx_error(NULL, "PostgreSQL is silent, leaving %zu outcomes to the reaper", w->run_count);
+        hx_error(HX_EVENT("drain.unwritten"), "PostgreSQL is silent, leaving %zu outcomes to the reaper", w->run_count);
         worker_leave(w, HX_EXIT_TRY_AGAIN);
         return;
     }
@@ -87,6 +88,7 @@ void worker_drain_step(struct worker *w) {
         worker_leave(w, HX_EXIT_OK);
         return;
     }
+    hx_info(HX_EVENT("drain.ended"), "drained: nothing runs any more");
     w->signing_off = true;
     HX_FAIL_HERE("drain.before_signoff");
     struct hx_pg_tx *tx = hx_pg_tx_new("sign off");

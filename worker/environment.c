@@ -24,18 +24,16 @@ static void set_int(struct environment *e, const char *name, int value) {
 }
 
 /* W3C trace context. A job without one starts a trace whose id is the job's. */
-static void set_trace(struct environment *e, const struct run *run, const struct hx_job *job) {
+static void set_trace(struct environment *e, struct run *run, const struct hx_job *job) {
     if (job->traceparent) {
         set(e, "TRACEPARENT", job->traceparent);
         return;
     }
-    char trace[33];
-    for (size_t i = 0; i < sizeof run->id.b; i++)
-        snprintf(trace + 2 * i, 3, "%02x", run->id.b[i]);
-    e->v[e->n++] = hx_printf("TRACEPARENT=00-%s-%016llx-01", trace, (unsigned long long)(hx_random_u64() | 1));
+    e->v[e->n++] =
+        hx_printf("TRACEPARENT=00-%s-%016llx-01", run_ctx(run)->trace_id, (unsigned long long)(hx_random_u64() | 1));
 }
 
-struct environment *environment_new(const struct run *run, const struct hx_job *job) {
+struct environment *environment_new(struct run *run, const struct hx_job *job) {
     _Static_assert(HX_ARRAY_LEN(passed_on) + CONTRACT == VARIABLES, "room for each variable");
     struct environment *e = hx_alloc(sizeof *e);
     for (size_t i = 0; i < HX_ARRAY_LEN(passed_on); i++)

@@ -5,6 +5,6 @@
 
 struct environment;
 
-struct environment *environment_new(const struct run *run, const struct hx_job *job);
+struct environment *environment_new(struct run *run, const struct hx_job *job);
 const char *const *environment_vector(const struct environment *e); /* NAME=value, NULL-terminated */
 struct environment *environment_free(struct environment *e);

@@ -1,7 +1,9 @@
 #include "worker/exec.h"
 
+#include "common/landlock.h"
 #include "common/process.h"
 #include "common/units.h"
+#include "worker/cgroup.h"
 #include "worker/environment.h"
 #include "worker/message.h"
 #include "worker/outcome.h"
@@ -106,21 +108,56 @@ static void err_line(const char *line, size_t n, bool cut, void *user) {
     log_line(user, "handler.stderr", line, n, cut);
 }
 
+/* ---- its end ---- */
+
+/* What a run used: all its processes where they are counted, else the program itself and those children of it that it waited for. */
+struct spent {
+    long long max_rss_kb, cpu_ms;
+    struct hx_cgroup_usage all;
+};
+
+static long long milliseconds(struct timeval t) {
+    return t.tv_sec * 1000LL + t.tv_usec / 1000;
+}
+
+static struct spent take_stock(struct run *run, const struct rusage *usage) {
+    struct spent s = { .max_rss_kb = usage->ru_maxrss,
+                       .cpu_ms = milliseconds(usage->ru_utime) + milliseconds(usage->ru_stime),
+                       .all = cgroup_usage(run->cgroup) };
+    if (s.all.cpu_us >= 0)
+        s.cpu_ms = s.all.cpu_us / 1000;
+    int n = snprintf(run->spent, sizeof run->spent, "\"max_rss_kb\":%lld,\"cpu_ms\":%lld", s.max_rss_kb, s.cpu_ms);
+    if (s.all.memory_peak >= 0)
+        snprintf(run->spent + n, sizeof run->spent - (size_t)n, ",\"memory_peak_kb\":%lld",
+                 (long long)s.all.memory_peak / 1024);
+    return s;
+}
+
 static bool permanent_exit(int code) {
     return (code >= 64 && code <= 67) || code == 70 || (code >= 76 && code <= 78);
 }
 
 /* A program that gets no memory says so in ways of its own, if at all: whoever reads of its end should know that there was a limit. */
-static void mention_memory(const struct run *run, const struct rusage *usage, char *message, size_t size) {
+static void mention_limits(const struct run *run, const struct spent *spent, char *message, size_t size) {
     char max[HX_SIZE_SIZE];
+    size_t n = strlen(message);
+    if (spent->all.out_of_tasks) {
+        snprintf(message + n, size - n, " (tasks_max %lld, it wanted more)", (long long)run->handler->tasks_max);
+        n = strlen(message);
+    }
     if (!run->handler->memory_max)
         return;
     hx_size_format(run->handler->memory_max, max);
-    size_t n = strlen(message);
-    snprintf(message + n, size - n, " (memory_max %s, %ldM used)", max, usage->ru_maxrss / 1024);
+    long long peak = spent->all.memory_peak >= 0 ? spent->all.memory_peak / 1024 : spent->max_rss_kb;
+    snprintf(message + n, size - n, " (memory_max %s, %lldM used)", max, peak / 1024);
 }
 
-static void judge_failure(struct run *run, int status, const struct rusage *usage, const char *members) {
+/* Why it died is known better than by the signal: the kernel keeps count. */
+static const char *code_of_limit(const struct spent *spent) {
+    return spent->all.out_of_memory ? "memory_max" : spent->all.out_of_tasks ? "tasks_max" : NULL;
+}
+
+static void judge_failure(struct run *run, int status, const struct spent *spent, const char *members) {
     struct exec *x = run->exec;
     char message[160], code[32];
     struct failure f = { .retry_after_ms = x->said.retry_after_ms, .members = members };
@@ -133,7 +170,9 @@ static void judge_failure(struct run *run, int status, const struct rusage *usag
         snprintf(message, sizeof message, "the handler exited with %d", WEXITSTATUS(status));
         f.retry = permanent_exit(WEXITSTATUS(status)) ? RETRY_NO : RETRY_YES;
     }
-    mention_memory(run, usage, message, sizeof message);
+    if (code_of_limit(spent))
+        snprintf(code, sizeof code, "%s", code_of_limit(spent));
+    mention_limits(run, spent, message, sizeof message);
     if (x->said.retry != MESSAGE_RETRY_UNSAID)
         f.retry = x->said.retry == MESSAGE_RETRY_YES ? RETRY_YES : RETRY_NO;
     f.code = x->said.error_code ? x->said.error_code : x->said.error && !status ? "error" : code;
@@ -142,14 +181,11 @@ static void judge_failure(struct run *run, int status, const struct rusage *usag
 }
 
 /* What the end means, the strongest reason first: what the fleet did, what the handler said, how it exited. */
-static void judge(struct run *run, int status, const struct rusage *usage) {
+static void judge(struct run *run, int status, const struct spent *spent) {
     struct exec *x = run->exec;
-    char members[160];
-    long cpu_ms = usage->ru_utime.tv_sec * 1000 + usage->ru_utime.tv_usec / 1000 + usage->ru_stime.tv_sec * 1000 +
-                  usage->ru_stime.tv_usec / 1000;
-    snprintf(members, sizeof members, "\"%s\":%d,\"max_rss_kb\":%ld,\"cpu_ms\":%ld",
-             WIFSIGNALED(status) ? "signal" : "exit_code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-             usage->ru_maxrss, cpu_ms);
+    char members[48];
+    snprintf(members, sizeof members, "\"%s\":%d", WIFSIGNALED(status) ? "signal" : "exit_code",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (run->stop == STOP_CANCEL)
         outcome_canceled(run, run->stop_why);
@@ -174,25 +210,21 @@ static void judge(struct run *run, int status, const struct rusage *usage) {
     else if (clean && !x->said.error)
         outcome_success(run, x->said.result);
     else
-        judge_failure(run, status, usage, members);
+        judge_failure(run, status, spent, members);
 }
 
 static void exited(pid_t pid, int status, const struct rusage *usage, void *user) {
     struct run *run = user;
     struct exec *x = run->exec;
     hx_kill_group(pid, SIGKILL); /* what the handler left in its group ends with it */
+    struct spent spent = take_stock(run, usage);
+    run->cgroup = cgroup_free(run->cgroup);
     x->pid = 0;
     output_drain(x->out);
     output_drain(x->err);
     x->out = output_free(x->out);
     x->err = output_free(x->err);
-    judge(run, status, usage);
-    struct hx_log_ctx ctx = *run_ctx(run);
-    ctx.event = "job.ended";
-    ctx.error_code = run->outcome.code;
-    hx_log(run->outcome.code ? HX_LOG_NOTICE : HX_LOG_INFO, &ctx, "%s after %lld ms%s%s",
-           hx_status_name(run->outcome.status), (long long)((hx_wall_us() - run->started_us) / 1000),
-           run->outcome.code ? ": " : "", run->outcome.message ? run->outcome.message : "");
+    judge(run, status, &spent);
     run_end(run);
     run->worker->strays_due = true;
 }
@@ -215,13 +247,22 @@ static int payload_fd(const struct hx_job *job) {
     return fd;
 }
 
+/* The rules that keep a program from what systemd gave to this service alone. -1: there is nothing, or no way to hide it, which the
+ * supervisor has said. */
+static int hide_credentials(void) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    int r = directory && *directory ? hx_landlock_hide(directory) : -1;
+    return r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -ENOENT ? -1 : r;
+}
+
 static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
-    _cleanup_close_ int in = payload_fd(job);
-    if (in < 0)
-        return in;
+    _cleanup_close_ int in = payload_fd(job), rules = hide_credentials();
+    if (in < 0 || rules < -1)
+        return in < 0 ? in : rules;
     if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
         return -errno;
     struct environment *env = environment_new(run, job);
+    run->cgroup = cgroup_new(run);
     struct hx_spawn spec = {
         .argv = run->handler->exec,
         .envp = environment_vector(env),
@@ -232,11 +273,14 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .death_signal = SIGKILL,
         .no_new_privs = true,
         .no_core = true,
-        .data_max = run->handler->memory_max,
+        .data_max = cgroup_limits(run->cgroup, HX_CGROUP_MEMORY) ? 0 : run->handler->memory_max,
+        .entrance = cgroup_entrance(run->cgroup),
+        .rules = rules,
         .publish_pid = &run->evidence->pgid,
     };
     int r = hx_spawn(&spec, &run->exec->pid);
     environment_free(env);
+    cgroup_shut(run->cgroup);
     return r;
 }
 
@@ -245,7 +289,8 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
 static void not_started(struct run *run, int error) {
     char message[256];
     snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
-    hx_error(run_ctx(run), "the handler can't be started: %s", message);
+    hx_error(run_event(run, "job.not_started"), "the handler can't be started: %s", message);
+    run->cgroup = cgroup_free(run->cgroup);
     outcome_failure(run,
                     &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });
     run_end(run);
@@ -304,6 +349,7 @@ void exec_stop(struct run *run) {
 
 void exec_kill(struct run *run) {
     send_signal(run->exec, SIGKILL);
+    cgroup_kill(run->cgroup);
 }
 
 struct exec *exec_free(struct exec *x) {

@@ -72,7 +72,8 @@ static bool halve(struct flight *f, const struct hx_pg_error *error) {
     struct run *run = f->outcomes[0];
     if (f->batch.n || run->unwritable)
         return f->batch.n > 0;
-    hx_error(run_ctx(run), "the database refuses the outcome: %s: %s", error->sqlstate, error->message);
+    hx_error(run_event(run, "job.unwritable"), "the database refuses the outcome: %s: %s", error->sqlstate,
+             error->message);
     outcome_unwritable(run, error->sqlstate, error->message);
     return true;
 }

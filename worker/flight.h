@@ -59,7 +59,8 @@ enum { TELL_ROUNDS = 64 }; /* progress events of one run that one transaction ca
 void claim_add(struct flight *f, struct hx_pg_tx *tx);
 void claim_committed(struct flight *f, const struct hx_pg_tx *tx);
 /* Starts what a claim took, from the rows of `statement`. Takes the claim over. */
-void claim_run(struct worker *w, struct claim *claim, const struct hx_pg_tx *tx, int statement);
+void claim_run(struct worker *w, struct claim *claim, const struct batch *batch, const struct hx_pg_tx *tx,
+               int statement);
 void claim_undo(struct flight *f);
 /* doubt.c: asks until it is known whether f committed, then goes on accordingly. Takes f over. */
 void doubt_ask(struct flight *f);

@@ -25,6 +25,7 @@ static struct handler resolve(const struct hx_handler_config *own, const struct 
         .backoff_max_ms = or_default(own->backoff_max_ms, config, HX_JOBS_BACKOFF_MAX),
         .memory_max = own->memory_max > 0 ? own->memory_max : 0,
         .tasks_max = own->tasks_max > 0 ? own->tasks_max : 0,
+        .cpu_max = own->cpu_max > 0 ? own->cpu_max : 0,
         .max_attempts = (int32_t)or_default(own->max_attempts, config, HX_JOBS_MAX_ATTEMPTS),
         .concurrency = own->concurrency > 0 ? own->concurrency : 0,
         .announce = kind == HANDLER_MOCK ? ANNOUNCE_BUILTIN : ANNOUNCE_SLOT,

@@ -15,7 +15,8 @@ struct handler {
     enum handler_kind kind;
     const char *const *exec;
     int64_t timeout_ms, backoff_base_ms, backoff_max_ms;
-    int64_t memory_max, tasks_max; /* bytes of a process, threads of a run; 0: no limit */
+    int64_t memory_max, tasks_max; /* bytes, threads; 0: no limit */
+    double cpu_max;                /* cores; 0: no limit */
     int32_t max_attempts;
     int32_t concurrency; /* 0: no fleet-wide limit */
     int32_t announce;    /* ids a record may hold */

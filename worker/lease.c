@@ -17,8 +17,8 @@ void worker_waits(struct worker *w, const char *detail) {
     hx_channel_tell(w->channel, "waiting", server, detail);
 }
 
-static void fatal(struct worker *w, const char *why) {
-    hx_error(NULL, "%s", why);
+static void fatal(struct worker *w, const char *event, const char *why) {
+    hx_error(HX_EVENT(event), "%s", why);
     hx_channel_tell(w->channel, "fatal", why, NULL);
     worker_leave(w, HX_EXIT_CONFIG);
 }
@@ -28,7 +28,7 @@ static void register_again(void *user) {
 }
 
 static void retry_registration(struct worker *w, const struct hx_pg_error *error) {
-    hx_warning(NULL, "PostgreSQL: %s, retrying", error->message);
+    hx_warning(HX_EVENT("postgres.lost"), "PostgreSQL: %s, retrying", error->message);
     worker_waits(w, hx_pg_error_reason(error));
     w->renew_timer = hx_timer_free(w->renew_timer);
     w->renew_timer = hx_timer_new(w->loop, register_again, w);
@@ -50,7 +50,7 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     struct hx_kafka_error kafka;
     if (worker_consume(w, &kafka) < 0) {
         _cleanup_free_ char *why = hx_printf("kafka.properties: %s", kafka.message);
-        fatal(w, why);
+        fatal(w, "configuration.refused", why);
         return;
     }
     worker_lease_start(w);
@@ -96,7 +96,7 @@ static void schema_read(struct hx_pg_tx *tx, const struct hx_pg_error *error, vo
         return;
     }
     _cleanup_free_ char *why = hx_schema_complaint(found);
-    fatal(w, why);
+    fatal(w, "schema.refused", why);
 }
 
 void worker_register(struct worker *w) {
@@ -136,7 +136,7 @@ static void say_held(struct worker *w) {
 
 /* Declared dead: others may run our jobs already. Nothing here may go on. */
 static void disowned(struct worker *w) {
-    hx_error(NULL, "this worker was declared dead, ending what it runs");
+    hx_error(HX_EVENT("worker.disowned"), "this worker was declared dead, ending what it runs");
     worker_leave(w, HX_EXIT_TRY_AGAIN);
 }
 

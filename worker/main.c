@@ -4,12 +4,13 @@
 #include "lib/config/logging.h"
 #include "lib/config/program.h"
 #include "lib/kafka/check.h"
+#include "worker/cgroup.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOT, INCARNATION, INSTANCE, EVIDENCE_FD, CHANNEL_FD };
+enum { SLOT, INCARNATION, INSTANCE, EVIDENCE_FD, CHANNEL_FD, CGROUP_FD };
 
 static const struct hx_option options[] = {
     [SLOT] = { "slot", 0, "N", "number of this worker in its fleet (the supervisor sets it)", NULL },
@@ -17,6 +18,7 @@ static const struct hx_option options[] = {
     [INSTANCE] = { "instance", 0, "NAME", "name of the fleet on this host", NULL },
     [EVIDENCE_FD] = { "evidence-fd", 0, "FD", "where to keep what was started (the supervisor sets it)", NULL },
     [CHANNEL_FD] = { "channel-fd", 0, "FD", "where the supervisor talks (the supervisor sets it)", NULL },
+    [CGROUP_FD] = { "cgroup-fd", 0, "FD", "where runs get control groups (the supervisor sets it)", NULL },
 };
 
 static const struct hx_program program = {
@@ -33,7 +35,7 @@ static const struct hx_program program = {
 
 struct start {
     struct worker worker;
-    int evidence_fd, channel_fd;
+    int evidence_fd, channel_fd, cgroup_fd;
 };
 
 static int bad_option(size_t index, const char *value) {
@@ -52,7 +54,11 @@ static int take_option(size_t index, const char *value, void *user) {
         return hx_uuid_parse(value, &s->worker.incarnation) < 0 ? bad_option(index, value) : 0;
     if (hx_int_parse(value, 0, 65535, &number) < 0)
         return bad_option(index, value);
-    *(index == SLOT ? &s->worker.slot : index == EVIDENCE_FD ? &s->evidence_fd : &s->channel_fd) = (int)number;
+    int *const places[] = { [SLOT] = &s->worker.slot,
+                            [EVIDENCE_FD] = &s->evidence_fd,
+                            [CHANNEL_FD] = &s->channel_fd,
+                            [CGROUP_FD] = &s->cgroup_fd };
+    *places[index] = (int)number;
     return 0;
 }
 
@@ -91,10 +97,11 @@ static void introduce(struct worker *w) {
 }
 
 int main(int argc, char **argv) {
-    struct start s = { .evidence_fd = -1, .channel_fd = -1 };
+    struct start s = { .evidence_fd = -1, .channel_fd = -1, .cgroup_fd = -1 };
     struct worker *w = &s.worker;
     struct hx_arguments arguments;
     w->incarnation = hx_uuid_v4();
+    hx_hide_process();
     int code = hx_program_start(&program, argc, argv, take_option, &s, &arguments);
     if (code >= 0)
         return code;
@@ -112,7 +119,10 @@ int main(int argc, char **argv) {
     }
     if (s.channel_fd >= 0)
         hx_channel_new(w->loop, s.channel_fd, heard, w, &w->channel);
+    if (s.cgroup_fd >= 0)
+        cgroups_start(w, s.cgroup_fd);
     code = worker_run(w);
+    cgroups_free(w->cgroups);
     hx_channel_free(w->channel);
     hx_loop_free(w->loop);
     hx_evidence_unmap(w->evidence);

@@ -24,6 +24,8 @@ static void open_detail(struct run *run, struct hx_buf *b) {
 }
 
 static void close_detail(struct run *run, struct hx_buf *b) {
+    if (run->spent[0])
+        hx_buf_printf(b, ",%s", run->spent);
     hx_buf_puts(b, run->output_truncated ? ",\"output_truncated\":true}" : "}");
     run->detail = hx_buf_take(b);
     run->outcome.detail = run->detail;

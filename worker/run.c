@@ -1,11 +1,16 @@
 #include "worker/run.h"
 
 #include "worker/alone.h"
+#include "worker/cgroup.h"
 #include "worker/exec.h"
 #include "worker/mock.h"
 #include "worker/outcome.h"
+#include "worker/story.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { TRACE_AT = 3, TRACE_LEN = 32 };
 
 struct run *run_new(struct worker *w, struct claim *claim, const struct handler *handler, const struct hx_job *job) {
     struct run *run = hx_alloc(sizeof *run);
@@ -20,6 +25,8 @@ struct run *run_new(struct worker *w, struct claim *claim, const struct handler 
     run->crash_count = job->crash_count;
     run->priority = job->priority;
     run->timeout_ms = job->timeout_ms == INT64_MIN ? handler->timeout_ms : job->timeout_ms;
+    if (job->traceparent && strlen(job->traceparent) > TRACE_AT + TRACE_LEN) /* "00-ID-SPAN-01" */
+        hx_strcopy(run->trace_id, TRACE_LEN + 1, job->traceparent + TRACE_AT);
     run->next = w->runs;
     if (run->next)
         run->next->prev = run;
@@ -57,6 +64,7 @@ void run_free(struct run *run) {
         atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_FREE, memory_order_release);
     hx_timer_free(run->timer);
     exec_free(run->exec);
+    cgroup_free(run->cgroup);
     mock_free(run->mock);
     w->messages -= run->message_count;
     for (size_t i = 0; i < run->message_count; i++)
@@ -99,6 +107,7 @@ void run_end(struct run *run) {
     HX_FAIL_HERE("run.ended");
     alone_drop(run);
     run->ended = true;
+    story_ended(run);
     run->timer = hx_timer_free(run->timer);
     if (run->evidence)
         atomic_store_explicit(&run->evidence->state, HX_EVIDENCE_ENDED, memory_order_release);
@@ -170,8 +179,19 @@ const struct hx_log_ctx *run_ctx(struct run *run) {
         run->ctx.attempt = run->attempt;
         run->ctx.fence = run->fence;
         run->ctx.worker = run->worker->label;
+        if (!run->trace_id[0])
+            for (size_t i = 0; i < sizeof run->id.b; i++)
+                snprintf(run->trace_id + 2 * i, 3, "%02x", run->id.b[i]);
+        run->ctx.trace_id = run->trace_id;
     }
     return &run->ctx;
+}
+
+const struct hx_log_ctx *run_event(struct run *run, const char *event) {
+    static struct hx_log_ctx ctx;
+    ctx = *run_ctx(run);
+    ctx.event = event;
+    return &ctx;
 }
 
 struct run *run_find(struct worker *w, const struct hx_uuid *id) {

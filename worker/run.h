@@ -13,9 +13,10 @@ struct claim {
 
 enum stop { STOP_NONE, STOP_TIMEOUT, STOP_TASKS, STOP_CANCEL, STOP_DRAIN };
 
-struct exec; /* exec.h */
-struct held; /* alone.h */
-struct mock; /* mock.h */
+struct cgroup; /* cgroup.h */
+struct exec;   /* exec.h */
+struct held;   /* alone.h */
+struct mock;   /* mock.h */
 
 struct run {
     struct worker *worker;
@@ -30,13 +31,15 @@ struct run {
     struct hx_evidence_entry *evidence;
     struct hx_timer *timer; /* timeout of the run, then grace of its end */
     struct exec *exec;
-    uint64_t program; /* its number among the programs that this worker started */
+    struct cgroup *cgroup; /* of the program, or NULL */
+    uint64_t program;      /* its number among the programs that this worker started */
     struct mock *mock;
     struct held *held; /* claimed and kept back: it has not started */
 
     enum stop stop; /* why the fleet ends it early */
     char *stop_why;
     bool ended, sending;
+    bool told;             /* story.h: its way is told */
     bool unwritable;       /* the database refused what it came to, and it came to that instead */
     bool output_truncated; /* it printed more than the log takes of a run; the event of its end says so */
 
@@ -47,10 +50,11 @@ struct run {
     /* What it came to; outcome.c sets it. Strings are owned. */
     struct hx_outcome outcome;
     char *code, *text, *detail;
-    bool plain; /* a success of a builtin at the first attempt: the event's detail is the batch's */
+    char spent[96]; /* what a program used: members of the event's detail, or empty */
+    bool plain;     /* a success of a builtin at the first attempt: the event's detail is the batch's */
 
     struct hx_log_ctx ctx;
-    char id_text[HX_UUID_SIZE], org_text[HX_UUID_SIZE];
+    char id_text[HX_UUID_SIZE], org_text[HX_UUID_SIZE], trace_id[33]; /* empty until run_ctx, unless the job has one */
 };
 
 /* Takes over a claimed job; it isn't started yet. */
@@ -68,4 +72,6 @@ void run_stop(struct run *run, enum stop stop, const char *why);
 /* Records stage and progress: an event of the job. detail is a JSON object, taken over; stage: must not be coalesced. */
 void run_tell(struct run *run, char *detail, bool stage);
 const struct hx_log_ctx *run_ctx(struct run *run);
+/* The same for one event. Valid until the next call. */
+const struct hx_log_ctx *run_event(struct run *run, const char *event);
 struct run *run_find(struct worker *w, const struct hx_uuid *id);

@@ -1,6 +1,7 @@
 #include "worker/tasks.h"
 
 #include "common/process.h"
+#include "worker/cgroup.h"
 #include "worker/exec.h"
 
 enum { PAUSE_MS = 100, CHILDREN_MAX = 4096 };
@@ -18,9 +19,17 @@ static size_t tasks_of(const struct run *run, const pid_t *children, int n, size
     return tasks;
 }
 
+/* The kernel refuses the one too many, where it counts; the run ends for having wanted it all the same. */
+static bool has_too_many(const struct run *run, const pid_t *children, int n) {
+    size_t max = (size_t)run->handler->tasks_max;
+    if (cgroup_limits(run->cgroup, HX_CGROUP_PIDS))
+        return cgroup_usage(run->cgroup).out_of_tasks;
+    return tasks_of(run, children, n, max) > max;
+}
+
 static void check(struct run *run, const pid_t *children, int n) {
     char why[64];
-    if (tasks_of(run, children, n, (size_t)run->handler->tasks_max) <= (size_t)run->handler->tasks_max)
+    if (!has_too_many(run, children, n))
         return;
     snprintf(why, sizeof why, "more than %lld processes and threads", (long long)run->handler->tasks_max);
     run_stop(run, STOP_TASKS, why);

@@ -92,8 +92,8 @@ void tell_refused(struct flight *f, const struct hx_pg_error *error) {
     w->tell_singly--;
     for (struct run *run = w->runs; run; run = run->next) {
         if (run->message_sending)
-            hx_warning(run_ctx(run), "the database refuses a message: %s: %s, ignoring", error->sqlstate,
-                       error->message);
+            hx_warning(run_event(run, "job.unwritable"), "the database refuses a message: %s: %s, ignoring",
+                       error->sqlstate, error->message);
         drop_sent(run);
     }
 }

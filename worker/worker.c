@@ -80,7 +80,8 @@ void worker_leave(struct worker *w, int exit_code) {
 static bool from_a_handler(int signo, pid_t sender) {
     bool own = hx_child_above(sender) != 0;
     if (own)
-        hx_warning(NULL, "SIG%s from a handler's process (pid %d), ignoring", sigabbrev_np(signo), (int)sender);
+        hx_warning(HX_EVENT("signal.ignored"), "SIG%s from a handler's process (pid %d), ignoring", sigabbrev_np(signo),
+                   (int)sender);
     return own;
 }
 
@@ -125,11 +126,11 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
     if (w->leaving || pg != w->side || !w->registered)
         return;
     if (connected) {
-        hx_notice(NULL, "PostgreSQL is back");
+        hx_notice(HX_EVENT("postgres.back"), "PostgreSQL is back");
         if (!w->lapsed) /* else the renewal says it */
             hx_channel_tell(w->channel, "ready", NULL, NULL);
     } else {
-        hx_warning(NULL, "PostgreSQL: %s, retrying", why ? why->message : "connection lost");
+        hx_warning(HX_EVENT("postgres.lost"), "PostgreSQL: %s, retrying", why ? why->message : "connection lost");
         worker_waits(w, why ? hx_pg_error_reason(why) : "connection lost");
     }
 }

@@ -5,6 +5,7 @@
  * cancellations, rows taken straight from `waiting`. */
 #pragma once
 
+#include "common/allowance.h"
 #include "common/clock.h"
 #include "common/evidence.h"
 #include "common/failpoint.h"
@@ -20,10 +21,11 @@
 #include "worker/backlog.h"
 #include "worker/handler.h"
 
-struct aside; /* aside.h: what is being put aside */
-struct claim; /* claim.h: one claim row of ours */
-struct held;  /* alone.h: a run kept back until nothing runs beside it */
-struct run;   /* run.h: one job of ours, from its claim to its committed outcome */
+struct aside;   /* aside.h: what is being put aside */
+struct cgroups; /* cgroup.h: those of runs */
+struct claim;   /* claim.h: one claim row of ours */
+struct held;    /* alone.h: a run kept back until nothing runs beside it */
+struct run;     /* run.h: one job of ours, from its claim to its committed outcome */
 
 /* Rows of `waiting` for one kind of handlers, builtins or those that take a slot. */
 struct taking {
@@ -65,6 +67,7 @@ struct worker {
     struct run *runs; /* all runs, a doubly linked list in order of claim */
     size_t run_count;
     uint64_t programs;                       /* started so far */
+    struct cgroups *cgroups;                 /* NULL: runs have none */
     struct strays *strays;                   /* stray.c: children that came to us from handlers */
     bool strays_due;                         /* a handler or one of them ended: there may be more */
     size_t builtin_running, slots_running;   /* claimed and not ended */

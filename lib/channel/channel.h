@@ -1,7 +1,8 @@
 /* How the supervisor and its children talk: a SOCK_SEQPACKET pair, one JSON object a packet, at most one descriptor beside it.
  *
  * A child finds its ends by its command line: --channel-fd 4 (this), --evidence-fd 3 (common/evidence.h), --config-fd 5 (the
- * packed configuration in a sealed memfd), with --slot N, --incarnation UUID (the supervisor's run) and --instance NAME.
+ * packed configuration in a sealed memfd), with --slot N, --incarnation UUID (the supervisor's run) and --instance NAME; a worker that
+ * has a control group by --cgroup-fd 6 (supervisor/cgroups.h).
  *
  * child -> supervisor
  *   {"op":"ready"}                                  it can do its work: a worker can claim, a scheduler can reach PostgreSQL
@@ -26,6 +27,7 @@
 #define HX_FD_EVIDENCE 3
 #define HX_FD_CHANNEL 4
 #define HX_FD_CONFIG 5
+#define HX_FD_CGROUP 6 /* a worker's; the guard's is the supervisor's own */
 
 struct hx_channel;
 

@@ -57,9 +57,10 @@ static const struct {
     [CONCURRENCY] = { "concurrency", INTEGER, 1, 100000, "1-100000",
                       "Jobs of the type at once, over the whole fleet." },
     [MEMORY_MAX] = { "memory_max", SIZE, 1 << 20, INT64_C(1) << 50, "a size such as \"512M\", 1M to 1024T",
-                     "With `exec`: memory of each process of a run." },
+                     "With `exec`: memory of a run; of each of its processes where runs have no control groups." },
     [CPU_MAX] = { "cpu_max", CORES, 0, 4096, "cores, such as 0.5, 0.01-4096",
-                  "With `exec`: cores of a run. Not limited yet: it is warned of." },
+                  "With `exec`: cores of a run. It needs control groups; where there are none the supervisor warns of "
+                  "it." },
     [TASKS_MAX] = { "tasks_max", INTEGER, 1, 1000000, "1-1000000", "With `exec`: processes and threads of a run." },
 };
 _Static_assert(HX_ARRAY_LEN(members) == MEMBERS, "each member has a row");
@@ -310,9 +311,7 @@ static const char *program_trouble(const char *path) {
 }
 
 const char *hx_handler_unserved(const struct hx_handler_config *handler) {
-    if (handler->url)
-        return "url: this version serves no jobs by HTTP; they stay queued";
-    return handler->cpu_max >= 0 ? "cpu_max: this version doesn't limit it" : NULL;
+    return handler->url ? "url: this version serves no jobs by HTTP; they stay queued" : NULL;
 }
 
 void hx_handler_check_programs(struct hx_config *c) {

@@ -28,6 +28,7 @@ void hx_config_start_log(const struct hx_config *config, const char *service, co
     hx_log_init(&(struct hx_log_options){
         .service = service,
         .environment = hx_config_string(config, HX_SERVICE_ENVIRONMENT),
+        .worker = who,
         .format = format_of(hx_config_string(config, HX_LOG_FORMAT_KEY)),
         .level = level_of(hx_config_string(config, HX_LOG_LEVEL_KEY)),
     });

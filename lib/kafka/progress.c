@@ -204,3 +204,10 @@ void hx_progress_drop(struct hx_progress *p, const char *topic, int32_t partitio
 size_t hx_progress_records(const struct hx_progress *p) {
     return p->records;
 }
+
+void hx_progress_place(const struct hx_in_flight *record, const char **ret_topic, int *ret_partition,
+                       int64_t *ret_offset) {
+    *ret_topic = record->partition->topic;
+    *ret_partition = record->partition->number;
+    *ret_offset = record->offset;
+}

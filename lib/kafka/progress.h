@@ -21,4 +21,7 @@ bool hx_progress_done(struct hx_progress *p, struct hx_in_flight *record, size_t
                       int32_t *ret_partition, int64_t *ret_next);
 /* The partition was taken away: later hx_progress_done on its records is a no-op. */
 void hx_progress_drop(struct hx_progress *p, const char *topic, int32_t partition);
+/* Where the record stood; *ret_topic as above. */
+void hx_progress_place(const struct hx_in_flight *record, const char **ret_topic, int *ret_partition,
+                       int64_t *ret_offset);
 size_t hx_progress_records(const struct hx_progress *p); /* in flight, all partitions */

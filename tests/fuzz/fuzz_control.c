@@ -35,7 +35,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     must(hx_loop_new(&fleet.loop) == 0);
     static char instance[] = "main";
     fleet.instance = instance;
-    fleet.deaths = deaths_new();
+    fleet.deaths = deaths_new(NULL);
     must(control_new(fleet.loop, address.sun_path, report_request, &fleet, &control, &error) == 0);
     creator = getpid();
     atexit(clean_up);

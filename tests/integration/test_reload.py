@@ -105,7 +105,7 @@ def test_bad_files_under_load(fleet, jobs, load, migrated):
             assert why in one.status()["status"] and "reload refused" in one.status()["status"]
             until(lambda: {c["pid"] for c in one.children()} == children, what=f"nothing is changed ({kind})")
             loaded(jobs, load)
-        assert len([e for e in one.events("reload") if "refused" in e["message"]]) == len(bad)
+        assert len([e for e in one.events("reload.refused") if "refused" in e["message"]]) == len(bad)
         one.config.write_text(good)
         assert one.change(service={"instance": "another"}).reload() == "reloaded: nothing has changed; as before until a restart: service.instance\n"
         one.process.send_signal(signal.SIGHUP)

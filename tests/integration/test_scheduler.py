@@ -152,8 +152,10 @@ def test_records_hold_what_the_type_allows(scheduler, migrated, kafka, prefix):
                  jobs[60:])
     gone = add_job(migrated, "succeeded")
     migrated.sql("insert into outbox (kind, ids, due) values ('announce', %s::uuid[], now())", [gone])
-    scheduler().ready()
+    one = scheduler().ready()
     until(lambda: empty(migrated, "outbox"))
+    told = one.events("job.announced")
+    assert len(told) >= 50 and {line["job_id"] for line in told} <= set(jobs) and {line["topic"] for line in told} == {f"{prefix}.jobs.default"}
     topic = f"{prefix}.jobs.default"
     assert announced(kafka, topic) == {job: 1 for job in jobs}
     assert len(records(kafka, topic, "%S").split()) <= 4

@@ -126,6 +126,14 @@ def test_restarts_a_killed_worker_and_has_its_death_settled(fleet):
     assert len(f.fakes("message", "heimdex-scheduler")) == 1
 
 
+def test_a_crash_loop_is_said_once(fleet):
+    f = fleet(workers=1, supervisor_restart_backoff_max="20ms").plan("worker", exit=70, stderr="no such file\n").start(ready=False)
+    wait_for("many deaths", lambda: len(f.deaths()) >= 9)
+    line, = [e for e in f.events() if e.get("event") == "child.crash_loop"]
+    assert line["message"] == "worker 0 has ended 5 times in a row soon after its start: no such file; restarting it after growing pauses"
+    assert line["level"] == "error" and f.stop() == 0
+
+
 def test_a_death_waits_for_a_scheduler_that_answers(fleet):
     f = fleet(workers=1).plan("worker", worker_id=7).plan("scheduler", answer=False).start()
     os.kill(f.workers()[0], signal.SIGKILL)

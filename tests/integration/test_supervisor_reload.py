@@ -80,7 +80,7 @@ def test_a_bad_file_changes_nothing(fleet, text, why):
     outcome = f.reload()
     assert outcome["code"] == EX_CONFIG and outcome["message"].startswith(f"{f.dir}/heimdex.conf{why}"), outcome
     line, = wait_for("a line", lambda: f.logged("reload refused"))
-    assert line["event"] == "reload" and outcome["message"] in line["message"]
+    assert line["event"] == "reload.refused" and outcome["message"] in line["message"]
     assert f.workers() + f.schedulers() == children and len(f.fakes("start")) == 3
     f.wait_notified(f"STATUS=2 workers, 0 jobs running, reload refused: {outcome['message']}")
     f.configure(TWO)

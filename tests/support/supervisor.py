@@ -47,8 +47,8 @@ def children_of(pid):
 class Fleet:
     """A supervisor, its fake children, the manager it reports to, and its log."""
 
-    def __init__(self, workers=2, schedulers=1, watchdog_ms=0, dir=None, file=None, **config):
-        """file: the text of a configuration file, whose keys no variable overrides; configure() writes another."""
+    def __init__(self, workers=2, schedulers=1, watchdog_ms=0, dir=None, file=None, wrap=(), **config):
+        """wrap: a command that the supervisor's own is the end of. file: the text of a configuration file, whose keys no variable overrides; configure() writes another."""
         self.dir = dir or tempfile.mkdtemp(prefix="hx")
         os.makedirs(f"{self.dir}/bin", exist_ok=True)
         for name in ("heimdex-worker", "heimdex-scheduler"):
@@ -73,7 +73,7 @@ class Fleet:
             if name in os.environ:
                 self.environment[name] = os.environ[name]
         self.process = None
-        self.wrap, self.passed, self.on_notified = [], (), None
+        self.wrap, self.passed, self.on_notified = list(wrap), (), None
 
     def plan(self, role, **plan):
         with open(f"{self.dir}/plan", "w") as f:

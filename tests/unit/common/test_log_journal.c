@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/log_event.h"
 #include "common/log_internal.h"
 
 #include <fcntl.h>
@@ -110,6 +111,38 @@ static void leaves_unset_fields_out(void **state) {
     assert_string_equal(entry, "MESSAGE=x\nPRIORITY=3\nSYSLOG_IDENTIFIER=heimdex-test\nHEIMDEX_EVENT=log\n");
 }
 
+static void an_event_of_the_catalog(void **state) {
+    bool memfd;
+    hx_log_init(&(struct hx_log_options){
+        .service = "heimdex-test", .worker = "host/main/0", .format = HX_LOG_JOURNAL, .level = HX_LOG_INFO });
+    hx_warning(HX_EVENT("lease.lapsed"), "x");
+    _cleanup_free_ char *entry = receive(*state, &memfd);
+    _cleanup_free_ char *wanted =
+        hx_printf("MESSAGE=x\nPRIORITY=4\nMESSAGE_ID=%s\nSYSLOG_IDENTIFIER=heimdex-test\nHEIMDEX_EVENT=lease.lapsed\n"
+                  "HEIMDEX_WORKER=host/main/0\n",
+                  hx_log_event_find("lease.lapsed")->id);
+    assert_string_equal(entry, wanted);
+}
+
+/* A tool's stderr is for people, its line goes to the journal alone. */
+static void a_note_of_a_tool(void **state) {
+    struct fixture *f = *state;
+    bool memfd;
+    struct hx_log_ctx ctx = HX_LOG_CTX;
+    hx_log_init(&(struct hx_log_options){ .service = "heimdex-test", .format = HX_LOG_TEXT, .level = HX_LOG_ERR });
+    ctx.job_id = "j";
+    ctx.event = "job.submitted";
+    hx_log_note(&ctx, "submitted by %s", "me");
+    _cleanup_free_ char *entry = receive(f, &memfd);
+    assert_string_equal(entry, "MESSAGE=submitted by me\nPRIORITY=6\nSYSLOG_IDENTIFIER=heimdex-test\n"
+                               "HEIMDEX_EVENT=job.submitted\nHEIMDEX_JOB_ID=j\n");
+    uint64_t dropped = hx_log_dropped();
+    hx_log_journal_set_path("/does/not/exist");
+    hx_log_note(&ctx, "nobody misses it");
+    hx_log_journal_set_path(f->path);
+    assert_int_equal(hx_log_dropped(), dropped);
+}
+
 static void sends_big_entries_as_a_memfd(void **state) {
     bool memfd;
     _cleanup_free_ char *big = hx_alloc(500001);
@@ -191,8 +224,14 @@ static void knows_its_stream(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(sends_fields),         TEST(leaves_unset_fields_out), TEST(sends_big_entries_as_a_memfd),
-        TEST(a_slow_journal_drops), TEST(falls_back_to_text),      TEST(knows_its_stream),
+        TEST(sends_fields),
+        TEST(leaves_unset_fields_out),
+        TEST(sends_big_entries_as_a_memfd),
+        TEST(an_event_of_the_catalog),
+        TEST(a_note_of_a_tool),
+        TEST(a_slow_journal_drops),
+        TEST(falls_back_to_text),
+        TEST(knows_its_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static struct death *make(int32_t worker_id) {
 
 static void nothing_is_told_before_all_is_gone(void **s) {
     (void)s;
-    struct deaths *ds = deaths_new();
+    struct deaths *ds = deaths_new(NULL);
     deaths_add(ds, make(5));
     deaths_add(ds, make(0)); /* it had no row yet */
     deaths_tell(ds, ours[0]);
@@ -93,7 +93,7 @@ static void nothing_is_told_before_all_is_gone(void **s) {
 
 static void another_scheduler_takes_over(void **s) {
     (void)s;
-    struct deaths *ds = deaths_new();
+    struct deaths *ds = deaths_new(NULL);
     deaths_add(ds, make(5));
     deaths_add(ds, make(6));
     deaths_clear(ds, NULL, NULL);
@@ -113,7 +113,7 @@ static void another_scheduler_takes_over(void **s) {
 static void kills_the_groups_of_those_not_cleared(void **s) {
     (void)s;
     int status;
-    struct deaths *ds = deaths_new();
+    struct deaths *ds = deaths_new(NULL);
     struct death *d = make(5);
     struct hx_uuid job = hx_uuid_v7();
     pid_t pid = fork();

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+static int cgroup_fd = -1;
+
 static struct launch *make(void) {
     struct launch *l;
     struct hx_config *config = scratch_config(NULL);
@@ -25,7 +27,8 @@ static const char *run(const char *line) {
     struct launch *l = make();
     scratch_program("heimdex-worker", line);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    assert_int_equal(launch_child(l, "heimdex-worker", 3, null_fd, null_fd, null_fd, &pid), 0);
+    struct launch_ends ends = { null_fd, null_fd, null_fd, cgroup_fd, -1 };
+    assert_int_equal(launch_child(l, "heimdex-worker", 3, &ends, &pid), 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     launch_free(l);
@@ -43,6 +46,16 @@ static void the_command_line(void **s) {
     (void)s;
     assert_string_equal(run("echo $* >out"),
                         "--slot 3 --incarnation 0b6a… --instance blue --evidence-fd 3 --channel-fd 4 --config-fd 5\n");
+}
+
+static void of_one_with_a_cgroup(void **s) {
+    (void)s;
+    cgroup_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_string_equal(
+        run("echo $* $(readlink /proc/self/fd/6) >out"),
+        "--slot 3 --incarnation 0b6a… --instance blue --evidence-fd 3 --channel-fd 4 --config-fd 5 --cgroup-fd 6 /\n");
+    close(cgroup_fd);
+    cgroup_fd = -1;
 }
 
 static void the_environment(void **s) {
@@ -69,7 +82,7 @@ static void a_missing_program(void **s) {
     (void)s;
     pid_t pid;
     struct launch *l = make();
-    assert_int_equal(launch_child(l, "heimdex-worker", 0, 0, 0, 1, &pid), -ENOENT);
+    assert_int_equal(launch_child(l, "heimdex-worker", 0, &(struct launch_ends){ 0, 0, 1, -1, -1 }, &pid), -ENOENT);
     launch_free(l);
     assert_null(launch_free(NULL));
 }
@@ -77,6 +90,7 @@ static void a_missing_program(void **s) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_command_line, scratch_open, scratch_close),
+        cmocka_unit_test_setup_teardown(of_one_with_a_cgroup, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(the_environment, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(the_configuration, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(a_missing_program, scratch_open, scratch_close),

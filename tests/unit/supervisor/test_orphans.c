@@ -57,7 +57,7 @@ static void ends_strangers_only(void **s) {
                      0); /* as the supervisor is: an orphan's child comes to it */
     pid_t inherited = sleeper(NULL), orphans_child;
     assert_int_equal(hx_loop_new(&loop), 0);
-    deaths = deaths_new();
+    deaths = deaths_new(NULL);
     struct orphans *o = orphans_new(loop, deaths, knows, on_clear, NULL);
     known = sleeper(NULL);
     pid_t orphan = sleeper(&orphans_child);

@@ -45,6 +45,24 @@ static void the_shortest_maximum_and_the_longest_series(void **s) {
     assert_int_equal(history.short_lives, UINT32_MAX);
 }
 
+static void a_loop_is_told_once_a_series(void **s) {
+    (void)s;
+    const struct restart_policy policy = { .base_ms = 1, .lived_long_ms = 10000 };
+    struct restart_history history = { 0 };
+    int told = 0, first = 0;
+    for (int i = 1; i <= 20; i++) {
+        restart_pause(&policy, &history, 3, 10);
+        told += restart_loops(&history);
+        first = told && !first ? i : first;
+    }
+    assert_int_equal(told, 1);
+    assert_int_equal(first, 5);
+    restart_pause(&policy, &history, 10000, 10);
+    for (int i = 2; i <= 5; i++)
+        restart_pause(&policy, &history, 3, 10);
+    assert_true(restart_loops(&history));
+}
+
 static void the_service_table_is_complete(void **s) {
     (void)s;
     int reapers = 0, with_jobs = 0;
@@ -63,6 +81,7 @@ int main(void) {
         cmocka_unit_test(at_once_then_growing_pauses),
         cmocka_unit_test(a_long_life_is_a_new_beginning),
         cmocka_unit_test(the_shortest_maximum_and_the_longest_series),
+        cmocka_unit_test(a_loop_is_told_once_a_series),
         cmocka_unit_test(the_service_table_is_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,13 +35,15 @@ def _children(pid):
 
 
 class Machine:
-    def __init__(self, directory, *layers):
-        """layers: folders that lie over the root file system, the last one on top."""
+    def __init__(self, directory, *layers, own_network=False):
+        """layers: folders that lie over the root file system, the last one on top. own_network: with nothing but a loopback, instead of the
+        network out here."""
         self.directory = Path(directory)
         self.directory.mkdir(parents=True)
         self.console = self.directory / "console"
         with open(self.console, "wb") as console:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", SCRIPT, "boot", self.directory / "memory", *layers],
+            network = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"] if own_network else []
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *network, SCRIPT, "boot", self.directory / "memory", *layers],
                                             stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
             self.wait_booted()

@@ -175,6 +175,7 @@ static void a_lease_can_be_shortened(void **state) {
     worker_lease_shorten(&worker, 60 * 1000);
     assert_true(worker_lease_held(&worker));
     struct hx_pg_tx *tx = next("renew");
+    assert_int_equal(lease_told_ms, 60 * 1000);
     tx->v[0]->yes = true;
     answer(tx);
     assert_true(worker_lease_held(&worker));

@@ -125,7 +125,7 @@ def test_a_stop_while_it_is_away(request, options, fleet, jobs, kafka, prefix, e
     print(f"\nKafka {how}: submitted within {submitted:.1f} s, TERM ended the fleet with {code} after {ended:.1f} s")
     assert code == 0 and ended < 5 + 2  # drain_timeout + kill_grace
     assert submitted < 2.5
-    again = fleet(workers=2, instance="test-fleet0")  # the same static members
+    again = fleet(workers=2, instance=running.instance)  # the same static members
     jobs.wait(acks, seconds=40)
     assert again.stop() == 0
     fleet.check.update(acks=acks, finished=True)
@@ -153,7 +153,7 @@ def test_everything_is_replayed(fleet, jobs, kafka, prefix, migrated, env, loggi
     for i in range(0, len(many), 500):
         kafka.kcat("-P", "-t", topic, "-p", "-1", *many[i:i + 500])
     until(lambda: librdkafka.set_offsets(kafka.brokers, f"{prefix}.workers", topic, PARTITIONS, 0) or True, what="the group's members to be gone")
-    running = fleet(instance="test-fleet0", **options)
+    running = fleet(instance=running.instance, **options)
     kafka.wait_for_group(prefix, 2)
     acks += jobs.batch([{"type": "logged"}] * 20)  # behind all of them
     jobs.wait(acks)
@@ -225,7 +225,7 @@ def test_announcements_are_lost(fleet, jobs, kafka, prefix, how):
         kafka.delete_topic(topic)
     else:
         librdkafka.delete_records(kafka.brokers, topic, PARTITIONS)
-    running = fleet(workers=1, instance="test-fleet0")
+    running = fleet(workers=1, instance=running.instance)
     fresh = jobs.batch([{"type": "mock_process"}] * 100)
     began = time.monotonic()
     jobs.wait(fresh, seconds=150)

@@ -213,7 +213,7 @@ def test_a_stop_while_it_is_frozen_ends_in_time(fleet, jobs, postgres, tmp_path,
         code = running.stop(30)
         print(f"\nTERM while PostgreSQL is frozen: exit {code} after {time.monotonic() - began:.1f} s")
         assert not any(alive(pid) for pid in hanging.started())
-    again = fleet(workers=1, instance="test-fleet0", handlers=[{"type": "hanging", "exec": ["/bin/true"]}])
+    again = fleet(workers=1, instance=running.instance, handlers=[{"type": "hanging", "exec": ["/bin/true"]}])
     jobs.wait(acks)
     assert again.stop() == 0
     fleet.check.update(acks=acks, finished=True)

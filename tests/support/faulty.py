@@ -191,7 +191,9 @@ class Faulty:
         self.sleep.touch()
 
     def garbage(self):
+        known = self.database.one("select count(*) from quarantine")
         self.kafka.kcat("-P", "-t", f"{self.prefix}.jobs.default", "-p", "0", input=b"what is this")
+        self.until(lambda: self.database.one("select count(*) from quarantine") > known, what="it is quarantined")
 
     def crash(self):
         """One worker is killed while its handlers run."""

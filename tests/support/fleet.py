@@ -40,7 +40,8 @@ class Fleet:
         self.config = self.directory / "heimdex.conf"
         sections.setdefault("supervisor", {})
         sections["supervisor"] = {"workers": workers, "control_socket": self.socket, "drain_timeout": "5s", **sections["supervisor"]}
-        sections["service"] = {"instance": instance or f"test-{os.getpid()}-{Path(directory).name}", **sections.get("service", {})}
+        self.instance = instance or f"test-{os.getpid()}-{Path(directory).name}"
+        sections["service"] = {"instance": self.instance, **sections.get("service", {})}
         sections["log"] = {"format": "json", **sections.get("log", {})}
         sections["jobs"] = {"kill_grace": "2s", **sections.get("jobs", {})}
         self.write_config(sections, handlers)

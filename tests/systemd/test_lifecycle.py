@@ -140,7 +140,7 @@ def test_another_signal_while_it_drains_waits_for_nobody(service, machine, jobs,
 
 def test_a_reboot_with_the_unit_enabled(service, machine, jobs):
     machine.systemctl("enable", service.unit)
-    service.configure(handlers=[GATED]).start()
+    service.configure(handlers=[GATED], supervisor={"drain_timeout": "100ms"}).start()
     id = jobs.submit("gated")
     jobs.wait(id, "running")
     machine.reboot()

@@ -33,6 +33,32 @@ def test_the_journal_has_its_lines_with_fields(service, machine, jobs):
     assert {"heimdex-supervisor", "heimdex-worker", "heimdex-scheduler"} <= {entry.get("SYSLOG_IDENTIFIER") for entry in entries}
 
 
+def test_what_a_handler_can_reach(service, machine, jobs):
+    """Its own folder and a /tmp of the fleet's; the rest it can read at most. Its devices are the harmless ones, and it can be no one else."""
+    machine.write("/home/somebody/file", "private\n", mode="0666")
+    machine.write("/tmp/outside", "")
+    checks = """can() { "$@" >/dev/null 2>&1 && printf '"%s":true,' "$name" || printf '"%s":false,' "$name"; }
+        printf '{"result":{'
+        name=folder; can touch here
+        name=tmp; can touch /tmp/here
+        name=etc; can touch /etc/here
+        name=usr; can touch /usr/here
+        name=configuration; can sh -c 'echo >>/etc/heimdex/heimdex.conf'
+        name=home; can cat /home/somebody/file
+        name=tmp_outside; can test -e /tmp/outside
+        name=disks; can sh -c 'ls /dev/kmsg /dev/mem'
+        name=root; can setpriv --reuid=0 true
+        name=namespace; can unshare --user true
+        name=kernel; can sh -c 'echo 1 >/proc/sys/kernel/sysrq'
+        printf '"where":"%s"}}\\n' "$PWD"
+        """
+    service.configure(handlers=[{"type": "reaches", "exec": ["/bin/sh", "-c", checks]}]).start()
+    id = service.submit("reaches")
+    jobs.wait(id, "succeeded")
+    assert jobs.result(id) == {"folder": True, "tmp": True, "etc": False, "usr": False, "configuration": False, "home": False, "tmp_outside": False,
+                               "disks": False, "root": False, "namespace": False, "kernel": False, "where": "/var/lib/heimdex"}
+
+
 def test_a_killed_worker_is_replaced(service, machine, jobs):
     service.configure(handlers=[{"type": "once", "exec": ["/bin/sh", "-c", 'test $HEIMDEX_ATTEMPT = 2 || sleep 300'], "backoff_base": "10ms"}]).start()
     id = service.submit("once")

@@ -28,7 +28,6 @@ install(CODE "
 file(GLOB documents CONFIGURE_DEPENDS README.md docs/*.md)
 install(FILES ${documents} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex)
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex/examples USE_SOURCE_PERMISSIONS)
-install(DIRECTORY systemd/examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex/examples OPTIONAL)
 
 # One file for three programs: bash-completion looks for it by the name of the program.
 set(completions ${CMAKE_INSTALL_FULL_DATADIR}/bash-completion/completions)

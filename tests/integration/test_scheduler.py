@@ -367,11 +367,19 @@ def test_it_says_when_postgresql_is_away_and_goes_on(scheduler, migrated, channe
     channel.expect("ready")
     migrated.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'heimdex-scheduler%%' "
                  "and datname = current_database()")
-    assert "PostgreSQL" in channel.expect("waiting")["why"]
+    env = migrated.env
+    assert channel.expect("waiting")["why"] == f"PostgreSQL at {env['PGHOST']}:{env['PGPORT']}"
     channel.expect("ready")
     job = migrated.one("select heimdex_submit('t')::text")
     until(lambda: empty(migrated, "outbox"))
     assert job and one.process.poll() is None
+
+
+def test_it_says_that_kafka_is_away(scheduler, channel):
+    one = scheduler(*channel.args, pass_fds=[channel.theirs.fileno()], extra={"KAFKA_BROKERS": "127.0.0.1:1"})
+    channel.expect("ready")
+    assert channel.expect("without") == {"op": "without", "why": "Kafka at 127.0.0.1:1"}
+    assert one.process.poll() is None
 
 
 def test_it_ends_when_the_supervisor_is_gone(scheduler, channel):
@@ -384,7 +392,7 @@ def test_it_ends_when_the_supervisor_is_gone(scheduler, channel):
 
 def test_it_waits_at_a_server_that_is_not_there_and_still_ends_in_time(scheduler, migrated, channel):
     one = scheduler(*channel.args, pass_fds=[channel.theirs.fileno()], extra={"PGPORT": "1", "PGHOST": "127.0.0.1"})
-    assert channel.expect("waiting")["why"]
+    assert channel.expect("waiting") == {"op": "waiting", "why": "PostgreSQL at 127.0.0.1:1", "detail": "Connection refused"}
     started = time.monotonic()
     assert one.end() == 0
     assert time.monotonic() - started < 3

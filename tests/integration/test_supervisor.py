@@ -66,6 +66,14 @@ def test_is_ready_only_with_worker_and_scheduler(fleet):
     assert f.ask({"op": "status"})["ready"] is True
 
 
+def test_says_what_it_waits_for_and_for_how_long(fleet):
+    f = fleet().plan("worker", waiting="PostgreSQL at db:1", detail="refused").start(ready=False)
+    f.wait_notified("STATUS=starting: waiting for PostgreSQL at db:1 for 2 s: refused")
+    assert {child["waiting"] for child in f.ask({"op": "status"})["children"]} == {"PostgreSQL at db:1: refused", None}
+    g = fleet().plan("scheduler", without="Kafka at k:1").start()
+    g.wait_notified("STATUS=2 workers, 0 jobs running, without Kafka at k:1 for 2 s")
+
+
 def test_works_without_a_scheduler_of_its_own(fleet):
     f = fleet(schedulers=0, workers=1).start()
     assert f.stop() == 0

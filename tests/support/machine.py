@@ -35,13 +35,13 @@ def _children(pid):
 
 
 class Machine:
-    def __init__(self, directory, *layers):
-        """layers: folders that lie over the root file system, the last one on top."""
+    def __init__(self, directory, *layers, alone=False):
+        """layers: folders that lie over the root file system, the last one on top. alone: without a network."""
         self.directory = Path(directory)
         self.directory.mkdir(parents=True)
         self.console = self.directory / "console"
         with open(self.console, "wb") as console:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", SCRIPT, "boot", self.directory / "memory", *layers],
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", SCRIPT, "boot", *["--alone"] * alone, self.directory / "memory", *layers],
                                             stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
             self.wait_booted()

@@ -57,9 +57,9 @@ def boot(request, tmp_path):
     """Makes machines of what is installed, or of other layers, which are switched off at the end."""
     made = []
 
-    def make(*layers):
+    def make(*layers, **options):
         layers = layers or request.getfixturevalue("machine_layers")
-        made.append(Machine(tmp_path / f"machine{len(made)}", *layers))
+        made.append(Machine(tmp_path / f"machine{len(made)}", *layers, **options))
         return made[-1]
 
     yield make

@@ -64,7 +64,7 @@ void reaper_add(struct reaper *r, struct death *death) {
 static int begin(void **state) {
     (void)state;
     scheduler = (struct scheduler){ .leases = leases_new() };
-    counter = slept_ms = lost = 0;
+    counter = lost = 0;
     return 0;
 }
 

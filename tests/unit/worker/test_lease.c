@@ -34,6 +34,7 @@ static void registers_and_starts(void **state) {
     tx->v[1]->number = 7;
     answer(tx);
     assert_true(worker.registered);
+    assert_true(worker_lease_held(&worker));
     assert_int_equal(worker.id, 7);
     assert_int_equal(worker.evidence->worker_id, 7);
     assert_non_null(worker.consumer);

@@ -7,6 +7,51 @@ from support.ledger import PEEK, SWEEP, ids_of, ledger  # noqa: F401
 from support.statements import cancel, mutated, reap, retry
 
 
+# --- one after the other ---
+
+@pytest.mark.parametrize("how", ["complete", "bury", "fail", "snooze", "release", "tell", "reap", "cancel"])
+def test_an_event_follows_those_of_a_clock_that_was_ahead(ledger, how):
+    """The server's clock was set back, or a primary took over whose clock is behind: the history's order stays that of the fences."""
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows = worker.transaction(*worker.claim([id]))
+    ledger.client.transaction("update job set updated_at = updated_at + interval '1 day'",
+                              "update job_event set ts = ts + interval '1 day' where next_status = 'running'")
+    if how == "reap":
+        ledger.client.transaction(*reap(worker, started=rows))
+    elif how == "cancel":
+        ledger.client.transaction(*cancel([id]))
+        worker.transaction(*worker.fail(rows))
+    else:
+        worker.transaction(*getattr(worker, how)(rows, *["stage"][how != "tell":]))
+    ends = {"complete": "succeeded", "bury": "dead_letter", "fail": "failed", "snooze": "queued", "release": "queued", "tell": "running",
+            "reap": "failed", "cancel": "canceled"}
+    told = [next for next, in ledger.sql("select next_status::text from job_event where job_id = %s order by ts", id)]
+    assert told == ["queued", "running", ends[how]] and ledger.status(id) == ends[how]
+    assert ledger.sql("select count(distinct ts) from job_event where job_id = %s", id) == [(3,)]
+
+
+def test_what_took_its_worker_down_comes_back_after_a_pause(ledger):
+    """By as much as was drawn: with the same seed twice, the server draws the same."""
+    worker, (id,), reaper = ledger.worker(), ledger.jobs(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    reaper.run("select setseed(0.4711)::text")
+    drawn = reaper.run("select random() as n")[0]["n"]
+    reaper.run("select setseed(0.4711)::text")
+    reaper.transaction(*reap(worker, started=rows, base_ms=60_000))
+    (pause,), = ledger.sql("select extract(epoch from w.due - j.updated_at)::float8 from job j join waiting w on w.job_id = j.id")
+    assert 0 < drawn < 1 and pause == pytest.approx(60 * drawn, abs=1e-5)
+
+
+def test_a_worker_signs_off_with_empty_hands_alone(ledger):
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows = worker.transaction(*worker.claim([id]))
+    assert worker.transaction(("sign_off", worker.id)) == 0
+    assert ledger.sql("select id from worker") == [(worker.id,)]
+    worker.transaction(*worker.complete(rows))
+    assert worker.transaction(("sign_off", worker.id)) == 1
+    assert ledger.sql("select id from worker") == []
+
+
 # --- complete / reap, complete / cancel, older fences ---
 
 def test_a_completion_before_the_release_stays(ledger):

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from support.command import run
+from support.told import commands_of, help_of
 
 PROMPT = "ready> "
 
@@ -107,26 +107,23 @@ def options_of(help_text, section=None):
 
 @pytest.mark.parametrize("program", ["heimdexctl", "heimdex-submit", "heimdex-migrate"])
 def test_every_option_is_offered(bash, programs, quiet, program):
-    help_text = run(programs / program, "--help", env=quiet).stdout
+    help_text = help_of(programs, program, quiet)
     assert set(bash.offered(f"{program} --")) == options_of(help_text)
 
 
-def test_commands(bash, programs, quiet):
-    help_text = run(programs / "heimdexctl", "--help", env=quiet).stdout
-    commands = re.findall(r"^  ([a-z]+)", help_text.split("\nCommands:\n")[1].split("\n\n")[0], re.M)
-    assert bash.offered("heimdexctl ") == commands
-    usage = run(programs / "heimdex-migrate", "--help", env=quiet).stdout.split("\n\n")[0]
-    assert bash.offered("heimdex-migrate ") == re.findall(r"(?:Usage: heimdex-migrate|\|)\s+([a-z]+)", usage)
+@pytest.mark.parametrize("program", ["heimdexctl", "heimdex-migrate"])
+def test_commands(bash, programs, quiet, program):
+    assert bash.offered(f"{program} ") == commands_of(programs, program, quiet)
 
 
 def test_options_of_a_command(bash, programs, quiet):
-    help_text = run(programs / "heimdexctl", "--help", env=quiet).stdout
+    help_text = help_of(programs, "heimdexctl", quiet)
     common = options_of(help_text, "Common options:") | {"--json"}
     for command, words in re.findall(r"^  ([a-z]+)(.*)$", help_text.split("\nCommands:\n")[1].split("\n\n")[0], re.M):
         assert set(bash.offered(f"heimdexctl {command} --")) == common | set(re.findall(r"--[a-z-]+", words)), command
 
 
 def test_statuses(bash, programs, quiet):
-    help_text = run(programs / "heimdexctl", "--help", env=quiet).stdout
+    help_text = help_of(programs, "heimdexctl", quiet)
     words = re.search(r"--status STATUS +(.*)", help_text)[1]
     assert bash.offered("heimdexctl jobs --status ") == re.split(r", | or ", words)

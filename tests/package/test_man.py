@@ -3,9 +3,8 @@ import re
 
 import pytest
 from support.command import run
+from support.told import PROGRAMS, commands_of, help_of, wrong_with
 
-PROGRAMS = {"heimdex-broker": 8, "heimdex-migrate": 1, "heimdex-scheduler": 8, "heimdex-submit": 1, "heimdex-supervisor": 8,
-            "heimdex-worker": 8, "heimdexctl": 1}
 PAGES = sorted([f"{program}.{section}" for program, section in PROGRAMS.items()] + ["heimdex.conf.5"])
 # Of pages that the tests' machine need not have, and that the pages are no part of a BSD.
 OUTSIDE = re.compile(r"referenced manual not found|outdated mandoc.db|operating system explicitly specified")
@@ -49,7 +48,7 @@ def test_sections(text, page):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_option_is_there(text, programs, quiet, program):
-    help_text = run(programs / program, "--help", env=quiet).stdout
+    help_text = help_of(programs, program, quiet)
     page = text(f"{program}.{PROGRAMS[program]}").split("\nOPTIONS\n")[1].split("\nENVIRONMENT\n")[0]
     told = re.findall(r"^ {5}((?:-., )?--\S+.*?)(?: {2}|$)", page, re.M)
     listed = [re.sub(r" +$", "", option) for option in re.findall(r"^  (?:   )? ?((?:-., )?--\S+(?: [^ \n]+)?)(?: {2,}|$)", help_text, re.M)]
@@ -57,20 +56,19 @@ def test_every_option_is_there(text, programs, quiet, program):
 
 
 def test_every_command_is_there(text, programs, quiet):
-    help_text = run(programs / "heimdexctl", "--help", env=quiet).stdout
+    help_text = help_of(programs, "heimdexctl", quiet)
     page = text("heimdexctl.1")
     for head, said in re.findall(r"^  (\S.*)\n      (.*)$", help_text.split("\nCommands:\n")[1].split("\n\n")[0], re.M):
         assert re.search(rf"^ {{5}}{re.escape(head)}\s+{re.escape(said)}$", page, re.M), head
     page = text("heimdex-migrate.1").split("\nCOMMANDS\n")[1].split("\nOPTIONS\n")[0]
-    usage = run(programs / "heimdex-migrate", "--help", env=quiet).stdout.split("\n\n")[0]
-    assert re.findall(r"^ {5}([a-z]+)", page, re.M) == re.findall(r"(?:Usage: heimdex-migrate|\|)\s+([a-z]+)", usage)
+    assert re.findall(r"^ {5}([a-z]+)", page, re.M) == commands_of(programs, "heimdex-migrate", quiet)
 
 
 def test_every_exit_code_is_there(text, programs, quiet):
     for program, section in PROGRAMS.items():
-        help_text = run(programs / program, "--help", env=quiet).stdout
+        help_text = help_of(programs, program, quiet)
         said = re.search(r"^Exit(?: codes)?: (.*?)\n\n", help_text, re.M | re.S)
-        codes = set(re.findall(r"(?:^|; |\s)(\d+) [a-z]", said[1])) if said else {"0", "64", "78"}
+        codes = set(re.findall(r"(?:^|;\s+)(\d+)\s", said[1])) if said else {"0", "64", "78"}
         page = text(f"{program}.{section}").split("\nEXIT STATUS\n")[1].split("\nEXAMPLES\n")[0]
         assert codes <= set(re.findall(r"^ {5}(\d+)\b", page, re.M)), program
 
@@ -103,13 +101,15 @@ def test_pages_name_pages_that_there_are(folder, page):
 def test_examples_use_what_there_is(text, programs, quiet, page):
     """Commands and options in the examples are known to the programs that they are given to."""
     examples = text(page).split("\nEXAMPLES\n")[1].split("\nSEE ALSO\n")[0].replace("\\\n", " ")
-    for command in re.split(r"\n|&&|[|&]", examples):
-        words = re.sub(r"^\s*(\$ )?([A-Z_]+=\S+\s+)*(runuser -u heimdex -- )?", "", command).split()
-        if not words or words[0] not in PROGRAMS:
-            continue
-        help_text = run(programs / words[0], "--help", env=quiet).stdout
-        for option in words[1:]:
-            if re.fullmatch(r"-[a-z]|--[a-z-]+", option):
-                assert re.search(rf"(?<![\w-]){option}\b", help_text), command
-        if words[0] == "heimdexctl" and not words[1].startswith("-"):
-            assert re.search(rf"^  {words[1]}\b", help_text, re.M), command
+    wrong = [wrong_with(command, programs, quiet) for command in re.split(r"\n|&&|[|&]", examples)]
+    assert not list(filter(None, wrong))
+
+
+def test_example_configurations_are_right(folder, programs, quiet, tmp_path):
+    source = run("zcat", path_of(folder, "heimdex.conf.5")).stdout.split("\n.Sh EXAMPLES\n")[1]
+    blocks = [block.replace("\\-", "-") for block in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", source, re.M | re.S) if "{" in block]
+    assert len(blocks) == 2
+    for block in blocks:
+        path = tmp_path / "heimdex.conf"
+        path.write_text(block)
+        run(programs / "heimdex-worker", "--config", path, "--check-config", env=dict(quiet, KAFKA_SASL_PASSWORD="x"))

@@ -80,7 +80,7 @@ class Fleet:
     def pid(self):
         """The supervisor's. A wrap that forks is its parent."""
         pid = self.process.pid
-        if self.wrap and "heimdex-supervisor" not in os.readlink(f"/proc/{pid}/exe"):
+        if self.wrap and not Path(f"/proc/{pid}/comm").read_text().startswith("heimdex-superv"):
             pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
         return pid
 

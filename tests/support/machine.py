@@ -65,7 +65,7 @@ class Machine:
             assert self.process.poll() is None, self.console.read_text()
             assert self.leader != but
             return self.run("systemctl", "is-active", "multi-user.target", check=False).returncode == 0
-        until(booted, 30, "the machine's boot")
+        until(booted, 120, "the machine's boot")
 
     def reboot(self):
         before = self.leader
@@ -88,7 +88,7 @@ class Machine:
 
     # ---- a shell ----
 
-    def run(self, *command, check=True, input=None, timeout=60, **env):
+    def run(self, *command, check=True, input=None, timeout=180, **env):
         done = subprocess.run(["nsenter", "--target", str(self.leader), "--all", *map(str, command)], env={**ENVIRONMENT, **env}, text=True,
                               input=input or "", capture_output=True, timeout=timeout)
         assert not check or done.returncode == 0, f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}"

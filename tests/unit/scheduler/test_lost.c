@@ -15,6 +15,7 @@ enum { WORKER = 7, LEASE_MS = 15000, LOOK_MS = 3000 };
 
 static struct scheduler scheduler;
 static int64_t counter;
+static int32_t own_lease_ms; /* 0: its row doesn't say */
 static int lost;
 
 /* ---- the ledger: one worker ---- */
@@ -26,7 +27,12 @@ int hx_pg_rows(const struct hx_pg_tx *tx, int statement) {
 
 int32_t hx_pg_get_int4(const struct hx_pg_tx *tx, int statement, int row, int col) {
     (void)tx, (void)statement, (void)row;
-    return col == 0 ? WORKER : 0;
+    return col == 0 ? WORKER : col == 5 ? own_lease_ms : 0;
+}
+
+bool hx_pg_is_null(const struct hx_pg_tx *tx, int statement, int row, int col) {
+    (void)tx, (void)statement, (void)row;
+    return col == 5 && own_lease_ms == 0;
 }
 
 int64_t hx_pg_get_int8(const struct hx_pg_tx *tx, int statement, int row, int col) {
@@ -64,7 +70,7 @@ void reaper_add(struct reaper *r, struct death *death) {
 static int begin(void **state) {
     (void)state;
     scheduler = (struct scheduler){ .leases = leases_new() };
-    counter = lost = 0;
+    counter = lost = own_lease_ms = 0;
     return 0;
 }
 
@@ -90,6 +96,16 @@ static void who_stands_still_for_a_lease_is_lost(void **state) {
     (void)state;
     look();
     look_for(LEASE_MS);
+    assert_int_equal(lost, 1);
+}
+
+static void a_lease_is_whose_row_it_is_in(void **state) {
+    (void)state;
+    own_lease_ms = 2 * LEASE_MS;
+    look();
+    look_for(2 * LEASE_MS - LOOK_MS);
+    assert_int_equal(lost, 0);
+    look_for(LOOK_MS);
     assert_int_equal(lost, 1);
 }
 
@@ -124,6 +140,7 @@ static void a_suspension_is_not_held_against_anybody(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_stands_still_for_a_lease_is_lost, begin, end),
+        cmocka_unit_test_setup_teardown(a_lease_is_whose_row_it_is_in, begin, end),
         cmocka_unit_test_setup_teardown(who_moves_is_not, begin, end),
         cmocka_unit_test_setup_teardown(an_outage_is_not_held_against_anybody, begin, end),
         cmocka_unit_test_setup_teardown(a_suspension_is_not_held_against_anybody, begin, end),

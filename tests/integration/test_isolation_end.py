@@ -9,52 +9,7 @@ from support.statements import cancel, mutated, reap, retry
 
 # --- one after the other ---
 
-def ahead(ledger):
-    """The server's clock is set back, or a primary takes over whose clock is behind: what happened last is of tomorrow."""
-    last = "(select id from job_event order by ts desc limit 1)"
-    ledger.client.transaction(f"update outbox o set due = due from job_event e where e.xmin = o.xmin and e.id = {last}",  # they stay of one transaction
-                              "update job set updated_at = updated_at + interval '1 day'",
-                              f"update job_event set ts = ts + interval '1 day' where id = {last}")
-
-
-def in_order(ledger, id):
-    return [next for next, in ledger.sql("select next_status::text from job_event where job_id = %s order by ts", id)]
-
-
-@pytest.mark.parametrize("how, status", [("complete", "succeeded"), ("bury", "dead_letter"), ("fail", "failed"), ("snooze", "queued"),
-                                         ("release", "queued"), ("tell", "running"), ("reap", "failed"), ("cancel", "canceled")])
-def test_the_end_of_a_run_follows_a_clock_that_was_ahead(ledger, how, status):
-    worker, (id,) = ledger.worker(), ledger.jobs()
-    rows = worker.transaction(*worker.claim([id]))
-    ahead(ledger)
-    if how == "reap":
-        ledger.client.transaction(*reap(worker, started=rows))
-    elif how == "cancel":
-        ledger.client.transaction(*cancel([id]))
-        worker.transaction(*worker.fail(rows))
-    elif how == "tell":
-        worker.transaction(*worker.tell(rows, "stage"))
-    else:
-        worker.transaction(*getattr(worker, how)(rows))
-    assert in_order(ledger, id) == ["queued", "running", status] and ledger.status(id) == status
-
-
-@pytest.mark.parametrize("how, status", [("claim", "running"), ("claim_limited", "running"), ("cancel", "canceled"), ("retry", "queued"),
-                                         ("due", "queued"), ("take", "queued")])
-def test_the_way_to_a_run_follows_a_clock_that_was_ahead(ledger, how, status):
-    type = "limited" if how == "claim_limited" else "plain"
-    worker = ledger.worker(types=[type], concurrency=1 if type == "limited" else None)
-    (id,) = ledger.failed(worker=worker) if how in ("due", "take") else ledger.jobs(type=type)
-    if how == "retry":
-        ledger.client.transaction(*cancel([id]))
-    before = in_order(ledger, id)
-    ahead(ledger)
-    steps = {"claim": worker.claim, "claim_limited": worker.claim_limited, "cancel": cancel, "retry": retry,
-             "due": lambda ids: [("due", 10)], "take": lambda ids: [("take", ["plain"], 10)]}
-    worker.transaction(*steps[how]([id]))
-    assert in_order(ledger, id) == [*before, status] and ledger.status(id) == status
-
-
+@pytest.mark.quick
 def test_what_took_its_worker_down_comes_back_after_a_pause(ledger):
     """By as much as was drawn: with the same seed twice, the server draws the same."""
     worker, (id,), reaper = ledger.worker(), ledger.jobs(), ledger.session()
@@ -67,6 +22,7 @@ def test_what_took_its_worker_down_comes_back_after_a_pause(ledger):
     assert 0 < drawn < 1 and pause == pytest.approx(60 * drawn, abs=1e-5)
 
 
+@pytest.mark.quick
 def test_a_worker_signs_off_with_empty_hands_alone(ledger):
     worker, (id,) = ledger.worker(), ledger.jobs()
     rows = worker.transaction(*worker.claim([id]))

@@ -9,27 +9,7 @@ from support.statements import cancel, mutated, reap, retry
 
 # --- one after the other ---
 
-@pytest.mark.parametrize("how", ["complete", "bury", "fail", "snooze", "release", "tell", "reap", "cancel"])
-def test_an_event_follows_those_of_a_clock_that_was_ahead(ledger, how):
-    """The server's clock was set back, or a primary took over whose clock is behind: the history's order stays that of the fences."""
-    worker, (id,) = ledger.worker(), ledger.jobs()
-    rows = worker.transaction(*worker.claim([id]))
-    ledger.client.transaction("update job set updated_at = updated_at + interval '1 day'",
-                              "update job_event set ts = ts + interval '1 day' where next_status = 'running'")
-    if how == "reap":
-        ledger.client.transaction(*reap(worker, started=rows))
-    elif how == "cancel":
-        ledger.client.transaction(*cancel([id]))
-        worker.transaction(*worker.fail(rows))
-    else:
-        worker.transaction(*getattr(worker, how)(rows, *["stage"][how != "tell":]))
-    ends = {"complete": "succeeded", "bury": "dead_letter", "fail": "failed", "snooze": "queued", "release": "queued", "tell": "running",
-            "reap": "failed", "cancel": "canceled"}
-    told = [next for next, in ledger.sql("select next_status::text from job_event where job_id = %s order by ts", id)]
-    assert told == ["queued", "running", ends[how]] and ledger.status(id) == ends[how]
-    assert ledger.sql("select count(distinct ts) from job_event where job_id = %s", id) == [(3,)]
-
-
+@pytest.mark.quick
 def test_what_took_its_worker_down_comes_back_after_a_pause(ledger):
     """By as much as was drawn: with the same seed twice, the server draws the same."""
     worker, (id,), reaper = ledger.worker(), ledger.jobs(), ledger.session()
@@ -42,6 +22,7 @@ def test_what_took_its_worker_down_comes_back_after_a_pause(ledger):
     assert 0 < drawn < 1 and pause == pytest.approx(60 * drawn, abs=1e-5)
 
 
+@pytest.mark.quick
 def test_a_worker_signs_off_with_empty_hands_alone(ledger):
     worker, (id,) = ledger.worker(), ledger.jobs()
     rows = worker.transaction(*worker.claim([id]))

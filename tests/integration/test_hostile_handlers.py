@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.handlers import QUICK_RETRIES, TERM_DEAF, alive, pids_in, python, sh
+from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, TERM_DEAF, alive, pids_in, python, sh
 from support.wait import until
 
 
@@ -147,24 +147,6 @@ def test_handlers_that_stop_themselves(fleet, jobs, tmp_path):
         assert (jobs.status(id), jobs.row(id)["last_error_code"], jobs.events(id)[-1][2]["signal"]) == ("dead_letter", "timeout", signal.SIGTERM)
     assert one.worker_pids() == workers
     fleet.check.update(acks=[*ids, *others], finished=True)
-
-
-# Says its pid and leaves: away from its group, in a session of its own, its parent gone.
-DAEMON = """
-def note(path={pids!r}):
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(fd, b'%d\\n' % os.getpid())
-    os.close(fd)
-def daemon(then):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            note()
-            then()
-        os._exit(0)
-    os.wait()
-"""
-FORGETFUL = "os.execve('/bin/sleep', ['sleep', '1000'], {})"  # it clears its environment, by which it would be found
 
 
 @pytest.mark.quick

@@ -275,7 +275,7 @@ print('{{"result":1}}')"""
 
 @pytest.mark.quick
 def test_it_kills_the_supervisor(fleet, jobs, tmp_path):
-    """Its group and its worker die at once, its daemon when the fleet starts again, before the job does."""
+    """Its worker, its group and its daemon die, before the job starts again."""
     pids, daemons = tmp_path / "pids", tmp_path / "daemons"
     script = DAEMON.format(pids=str(daemons)) + f"""
 if os.environ['HEIMDEX_ATTEMPT'] == '1':

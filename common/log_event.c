@@ -16,6 +16,7 @@ const struct hx_log_event hx_log_events[] = {
     { "child.stuck", "9c9ef07811c54c23a52508584f297350", "A process of the fleet stands still" },
     { "child.crash_loop", "8cb8817735bc48719b3867a587cdedbb", "A process of the fleet dies again and again" },
     { "supervisor.died", "bd20f52c8f9e4122a2fd98f7d4cc0e89", "The supervisor was killed" },
+    { "supervisor.still", "bd892b31a36f40af942a272357b6a4f3", "The supervisor stands still" },
     { "guard.died", "a32bc918c0cb4cadac76699dff4f7a50", "The guard of the fleet has ended" },
     { "leftovers.ended", "3a2283882f6e410e9fca4fef9e57e214", "Handlers of an earlier run were ended" },
     { "processes.left", "8c21106732da4a5db3e7c3a322a75805", "Processes of dead workers can't be ended" },

@@ -1,14 +1,21 @@
 #include "common/process.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/units.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
+
+enum { PAUSE_MS = 5 };
 
 void hx_hide_process(void) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -24,6 +31,42 @@ bool hx_kill_group(pid_t pgid, int signo) {
 
 bool hx_group_alive(pid_t pgid) {
     return hx_kill_group(pgid, 0);
+}
+
+bool hx_runs(pid_t pid) {
+    char path[48], line[512];
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    _cleanup_fclose_ FILE *stat = fopen(path, "re");
+    if (!stat || !fgets(line, sizeof(line), stat))
+        return true;
+    const char *behind_name = strrchr(line, ')');
+    return behind_name && behind_name[1] == ' ' && behind_name[2] != 'Z' && behind_name[2] != 'X';
+}
+
+/* One that looks like a zombie is killed as well: only its first thread may have ended. */
+static size_t kill_once(bool (*is)(pid_t pid, void *user), void *user) {
+    DIR *proc = opendir("/proc");
+    size_t n = 0;
+    for (struct dirent *entry; proc && (entry = readdir(proc));) {
+        int64_t pid;
+        if (hx_int_parse(entry->d_name, 2, INT_MAX, &pid) < 0 || pid == getpid() || !is((pid_t)pid, user))
+            continue;
+        bool ran = hx_runs((pid_t)pid);
+        n += kill((pid_t)pid, SIGKILL) == 0 && ran;
+    }
+    if (proc)
+        closedir(proc);
+    return n;
+}
+
+size_t hx_kill_where(bool (*is)(pid_t pid, void *user), void *user, int64_t patience_ms) {
+    int64_t deadline = hx_mono_ms() + patience_ms;
+    size_t n = kill_once(is, user);
+    for (size_t left = n; left && hx_mono_ms() < deadline; left = kill_once(is, user))
+        nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
+    return n;
 }
 
 const char *hx_signal_name(int signo) {

@@ -18,6 +18,7 @@ struct hx_spawn {
     bool no_core;         /* RLIMIT_CORE 0 */
     int64_t data_max;     /* RLIMIT_DATA: bytes of memory that it can write to and that are its own alone; 0: as ours */
     int entrance;         /* of the control group that it is to be in (hx_cgroup_entrance); 0 or -1: ours */
+    uint64_t mark;        /* that its processes bear (common/mark.h), where it can be set; 0: none of its own */
     int rules;            /* that it is held to (hx_landlock_hide), with no_new_privs; 0 or -1: none */
     const char *cwd;      /* NULL: ours */
     int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
@@ -36,6 +37,12 @@ void hx_hide_process(void);
 bool hx_kill_group(pid_t pgid, int signo);
 /* True while any process is in the group; one that ended counts until it was waited for. */
 bool hx_group_alive(pid_t pgid);
+
+/* A zombie doesn't: who should wait for it may be busy. One that /proc hides from us may run. */
+bool hx_runs(pid_t pid);
+/* SIGKILL to every process of this host that is() names and that we may kill, ourselves excepted: again and again until none of them runs,
+ * or the time is up. Returns how many ran at first. Blocks as long. */
+size_t hx_kill_where(bool (*is)(pid_t pid, void *user), void *user, int64_t patience_ms);
 
 /* Pids of our direct children (/proc/self/task/.../children), at most max of them. Returns how many, or -errno. */
 int hx_children(pid_t *ret_pids, size_t max);

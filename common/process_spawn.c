@@ -89,6 +89,10 @@ static int set_limits(const struct plan *plan) {
         if (setrlimit(RLIMIT_DATA, &(struct rlimit){ max, max }) < 0)
             return -errno;
     }
+    if (spec->mark) { /* refused where an outer one is lower: then by that it can't be told, and its environment must do */
+        rlim_t mark = (rlim_t)spec->mark;
+        setrlimit(RLIMIT_LOCKS, &(struct rlimit){ mark, mark });
+    }
     if (spec->death_signal && prctl(PR_SET_PDEATHSIG, spec->death_signal, 0, 0, 0) < 0)
         return -errno;
     if (spec->death_signal && getppid() != plan->parent)

@@ -48,10 +48,14 @@ static void worker_name(uint64_t generation, char name[32]) {
     snprintf(name, 32, "worker-%" PRIu64, generation);
 }
 
-int cgroups_end(const struct cgroups *c, uint64_t generation) {
+int cgroups_end_worker(int own_group, uint64_t generation) {
     char name[32];
     worker_name(generation, name);
-    return c && c->own >= 0 ? end_one(c->own, name) : 0;
+    return own_group >= 0 ? end_one(own_group, name) : 0;
+}
+
+int cgroups_end(const struct cgroups *c, uint64_t generation) {
+    return c ? cgroups_end_worker(c->own, generation) : 0;
 }
 
 /* ---- ours ---- */

@@ -24,5 +24,7 @@ int cgroups_fd(const struct cgroups *c);
 void cgroups_open(const struct cgroups *c, uint64_t generation, int *ret_group, int *ret_entrance);
 /* Kills what lives in a dead worker's group: 1, or 0 when nothing does (any more) and the group is gone. */
 int cgroups_end(const struct cgroups *c, uint64_t generation);
+/* The same by a descriptor of the supervisor's group, -1: none. */
+int cgroups_end_worker(int own_group, uint64_t generation);
 /* Kills what lives in the groups of all workers; how many of them still live. */
 int cgroups_end_all(int own_group);

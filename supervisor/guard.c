@@ -1,6 +1,7 @@
 #include "supervisor/guard.h"
 
 #include "common/log.h"
+#include "common/mark.h"
 #include "common/process.h"
 #include "common/text.h"
 #include "lib/channel/channel.h"
@@ -23,6 +24,7 @@ struct held {
 struct guard {
     struct hx_loop *loop;
     const struct launch *launch;
+    uint64_t fleet;
     int cgroup_fd;
     void (*on_gone)(void *user);
     void *user;
@@ -36,7 +38,9 @@ struct guard {
 static void tell(struct guard *g, const struct held *h) {
     if (g->channel)
         hx_channel_send(g->channel,
-                        json_pack("{s:s,s:I,s:i}", "op", "hold", "key", (json_int_t)h->key, "pid", (int)h->pid), h->fd);
+                        json_pack("{s:s,s:I,s:i,s:I}", "op", "hold", "key", (json_int_t)h->key, "pid", (int)h->pid,
+                                  "mark", (json_int_t)hx_mark_of_worker(g->fleet, h->pid)),
+                        h->fd);
 }
 
 static void on_message(struct hx_channel *channel, const json_t *message, int fd, void *user) {
@@ -90,10 +94,12 @@ static void on_timer(void *user) {
     hx_timer_set(g->timer, RESTART_MS);
 }
 
-struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, int cgroup_fd, void (*on_gone)(void *user),
-                        void *user) {
+struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, uint64_t fleet, int cgroup_fd,
+                        void (*on_gone)(void *user), void *user) {
     struct guard *g = hx_alloc(sizeof(*g));
-    *g = (struct guard){ .loop = loop, .launch = launch, .cgroup_fd = cgroup_fd, .on_gone = on_gone, .user = user };
+    *g = (struct guard){
+        .loop = loop, .launch = launch, .fleet = fleet, .cgroup_fd = cgroup_fd, .on_gone = on_gone, .user = user
+    };
     g->timer = hx_timer_new(loop, on_timer, g);
     on_timer(g);
     return g;

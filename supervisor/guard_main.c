@@ -4,6 +4,7 @@
 #include "common/exit_codes.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/mark.h"
 #include "common/process.h"
 #include "common/text.h"
 #include "lib/channel/channel.h"
@@ -17,18 +18,24 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+/* A supervisor that works reaps the dead at once; others release their jobs when a lease has run out, some seconds later. */
+enum { LOOK_MS = 250, UNTENDED_MS = 1000 };
 enum { WORKERS_GONE_MS = 1000, GROUPS_GONE_MS = 2000, PAUSE_MS = 5 };
 
 struct ward {
     struct ward *next;
     json_int_t key;
     pid_t pid; /* leads its group */
+    uint64_t mark;
     struct hx_evidence *evidence;
+    int64_t dead_ms; /* hx_mono_ms since when it is dead and not reaped; 0: it isn't */
+    bool due;        /* what it left is to be ended */
 };
 
 struct post {
     struct hx_loop *loop;
     struct ward *wards;
+    struct hx_timer *timer;
     bool relieved; /* a clean stop */
 };
 
@@ -36,13 +43,14 @@ struct post {
 
 static void hold(struct post *post, const json_t *message, int fd) {
     struct ward *w = hx_alloc(sizeof(*w));
-    json_int_t pid = 0;
+    json_int_t pid = 0, mark = 0;
     if (fd < 0 || hx_json_get_int(message, "key", &w->key) != 1 || hx_json_get_int(message, "pid", &pid) != 1 ||
-        hx_evidence_map(fd, &w->evidence) < 0) {
+        hx_json_get_int(message, "mark", &mark) != 1 || hx_evidence_map(fd, &w->evidence) < 0) {
         free(w);
         return;
     }
     w->pid = (pid_t)pid;
+    w->mark = (uint64_t)mark;
     w->next = post->wards;
     post->wards = w;
 }
@@ -85,23 +93,66 @@ static void on_message(struct hx_channel *channel, const json_t *message, int fd
         hx_loop_stop(post->loop);
 }
 
+/* ---- what the dead leave behind ---- */
+
+static bool is_own(pid_t pgid, void *user) {
+    const struct post *post = user;
+    for (const struct ward *w = post->wards; w; w = w->next)
+        if (w->pid == pgid)
+            return true;
+    return pgid == getpgid(getppid());
+}
+
+static bool is_left(pid_t pid, void *user) {
+    const struct post *post = user;
+    uint64_t mark = hx_mark_on(pid);
+    for (const struct ward *w = post->wards; w && mark; w = w->next)
+        if (w->due && hx_mark_eq(mark, w->mark, HX_MARK_WORKER))
+            return true;
+    return false;
+}
+
+/* How many groups, and processes outside of them, there were. */
+static int end_what_is_left(struct post *post) {
+    int groups = 0;
+    for (const struct ward *w = post->wards; w; w = w->next)
+        if (w->due)
+            groups += groups_kill(w->evidence, is_own, post) + cgroups_end_worker(HX_FD_CGROUP, (uint64_t)w->key);
+    return groups + (int)hx_kill_where(is_left, post, GROUPS_GONE_MS);
+}
+
+/* ---- the supervisor stands still ---- */
+
+/* Its zombie: the supervisor, who would reap it first and then end what it left, hasn't yet. */
+static bool is_unburied(const struct ward *w) {
+    return !hx_runs(w->pid) && kill(w->pid, 0) == 0;
+}
+
+static void look(void *user) {
+    struct post *post = user;
+    int64_t now = hx_mono_ms();
+    bool any = false;
+    for (struct ward *w = post->wards; w; w = w->next) {
+        bool due = w->due;
+        if (!is_unburied(w))
+            w->dead_ms = 0;
+        else if (w->dead_ms == 0)
+            w->dead_ms = now;
+        w->due = w->dead_ms && now - w->dead_ms >= UNTENDED_MS && now - w->dead_ms < UNTENDED_MS + GROUPS_GONE_MS;
+        any |= w->due;
+        if (w->due && !due)
+            hx_warning(HX_EVENT("supervisor.still"),
+                       "the supervisor stands still: pid %d is dead, ending what it left running", (int)w->pid);
+    }
+    if (any)
+        end_what_is_left(post);
+    hx_timer_set(post->timer, LOOK_MS);
+}
+
 /* ---- the supervisor is gone ---- */
 
 static void pause_ms(long ms) {
     nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
-}
-
-/* A zombie counts as gone: who should wait for it may be busy. One that /proc hides from us may be alive. */
-static bool runs(pid_t pid) {
-    char path[48], line[512];
-    if (kill(pid, 0) < 0 && errno == ESRCH)
-        return false;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    _cleanup_fclose_ FILE *stat = fopen(path, "re");
-    if (!stat || !fgets(line, sizeof(line), stat))
-        return true;
-    const char *behind_name = strrchr(line, ')');
-    return behind_name && behind_name[1] == ' ' && behind_name[2] != 'Z' && behind_name[2] != 'X';
 }
 
 /* Workers first: one that lives may start another handler. */
@@ -111,7 +162,7 @@ static void end_workers(const struct post *post) {
     while (any && hx_mono_ms() < deadline) {
         any = false;
         for (const struct ward *w = post->wards; w; w = w->next) {
-            if (!runs(w->pid))
+            if (!hx_runs(w->pid))
                 continue;
             hx_kill_group(w->pid, SIGKILL);
             any = true;
@@ -121,14 +172,14 @@ static void end_workers(const struct post *post) {
     }
 }
 
-static int end_groups(const struct post *post) {
+static int end_all(struct post *post) {
     int64_t deadline = hx_mono_ms() + GROUPS_GONE_MS;
     int first = -1;
+    for (struct ward *w = post->wards; w; w = w->next)
+        w->due = true;
     for (;;) {
-        int alive = 0;
-        for (const struct ward *w = post->wards; w; w = w->next)
-            alive += groups_kill(w->evidence, NULL, NULL);
-        alive += cgroups_end_all(HX_FD_CGROUP); /* the supervisor's; closed where there is none */
+        int alive =
+            end_what_is_left(post) + cgroups_end_all(HX_FD_CGROUP); /* the supervisor's; closed where there is none */
         if (first < 0)
             first = alive;
         if (alive == 0 || hx_mono_ms() >= deadline)
@@ -171,15 +222,18 @@ int guard_main(int argc, char **argv) {
     start_log();
     if (hx_loop_new(&post.loop) < 0 || hx_channel_new(post.loop, HX_FD_CHANNEL, on_message, &post, &channel) < 0)
         return HX_EXIT_USAGE; /* started by hand, most likely */
+    post.timer = hx_timer_new(post.loop, look, &post);
+    hx_timer_set(post.timer, LOOK_MS);
     hx_loop_run(post.loop);
     if (!post.relieved) {
         HX_FAIL_HERE("guard.before_kill");
         end_workers(&post);
-        hx_warning(HX_EVENT("supervisor.died"), "the supervisor is gone: ended %d groups of handlers",
-                   end_groups(&post));
+        hx_warning(HX_EVENT("supervisor.died"), "the supervisor is gone: ended %d groups and daemons of handlers",
+                   end_all(&post));
     }
     while (post.wards)
         forget(&post.wards);
+    hx_timer_free(post.timer);
     hx_channel_free(channel);
     hx_loop_free(post.loop);
     return HX_EXIT_OK;

@@ -1,41 +1,44 @@
 #include "supervisor/leftovers.h"
 
+#include "common/mark.h"
+#include "common/process.h"
 #include "common/text.h"
-#include "common/units.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ENVIRONMENT_MAX = 256 * 1024 };
+enum { ENVIRONMENT_MAX = 256 * 1024, PATIENCE_MS = 2000 };
 
-static bool has_mark(int64_t pid, const char *mark, char *room) {
-    _cleanup_free_ char *path = hx_printf("/proc/%lld/environ", (long long)pid);
+struct fleet_marks {
+    uint64_t mark;
+    char *variable;
+    char *room;
+};
+
+/* For one that has lost its mark. */
+static bool has_variable(pid_t pid, const struct fleet_marks *of) {
+    char path[48];
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t n = 0;
-    for (ssize_t got; fd >= 0 && n < ENVIRONMENT_MAX && (got = read(fd, room + n, ENVIRONMENT_MAX - n)) > 0;)
+    for (ssize_t got; fd >= 0 && n < ENVIRONMENT_MAX && (got = read(fd, of->room + n, ENVIRONMENT_MAX - n)) > 0;)
         n += (size_t)got;
-    room[n] = '\0';
-    for (const char *v = room; v < room + n; v += strlen(v) + 1)
-        if (hx_streq(v, mark))
+    of->room[n] = '\0';
+    for (const char *v = of->room; v < of->room + n; v += strlen(v) + 1)
+        if (hx_streq(v, of->variable))
             return true;
     return false;
 }
 
+static bool is_left(pid_t pid, void *user) {
+    const struct fleet_marks *of = user;
+    return hx_mark_eq(hx_mark_on(pid), of->mark, HX_MARK_FLEET) || has_variable(pid, of);
+}
+
 size_t leftovers_kill(const char *control_socket) {
-    DIR *proc = opendir("/proc");
-    _cleanup_free_ char *mark = hx_printf("HEIMDEX_FLEET=%s", control_socket);
+    _cleanup_free_ char *variable = hx_printf("HEIMDEX_FLEET=%s", control_socket);
     _cleanup_free_ char *room = hx_alloc(ENVIRONMENT_MAX + 1);
-    size_t killed = 0;
-    for (struct dirent *entry; proc && (entry = readdir(proc));) {
-        int64_t pid;
-        if (hx_int_parse(entry->d_name, 2, INT_MAX, &pid) == 0 && pid != getpid() && has_mark(pid, mark, room))
-            killed += kill((pid_t)pid, SIGKILL) == 0;
-    }
-    if (proc)
-        closedir(proc);
-    return killed;
+    struct fleet_marks of = { .mark = hx_mark_of_fleet(control_socket), .variable = variable, .room = room };
+    return hx_kill_where(is_left, &of, PATIENCE_MS);
 }

@@ -4,6 +4,7 @@
 #include "common/exit_codes.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/mark.h"
 #include "common/process.h"
 #include "common/text.h"
 #include "lib/notify/notify.h"
@@ -295,10 +296,12 @@ void supervisor_use_setup(struct supervisor *s) {
 
 int supervisor_run(struct supervisor *s) {
     report_start(s);
-    size_t left = leftovers_kill(hx_config_string(s->setup->config, HX_SUPERVISOR_CONTROL_SOCKET));
+    const char *control_socket = hx_config_string(s->setup->config, HX_SUPERVISOR_CONTROL_SOCKET);
+    size_t left = leftovers_kill(control_socket);
     if (left > 0)
         hx_notice(HX_EVENT("leftovers.ended"), "ended %zu handlers that an earlier supervisor left behind", left);
-    s->guard = guard_new(s->loop, s->setup->launch, cgroups_fd(s->cgroups), on_guard_gone, s);
+    s->guard = guard_new(s->loop, s->setup->launch, hx_mark_of_fleet(control_socket), cgroups_fd(s->cgroups),
+                         on_guard_gone, s);
     s->stop = (struct stop){
         .loop = s->loop,
         .fleet = &s->fleet,

@@ -1,6 +1,7 @@
 #include "worker/exec.h"
 
 #include "common/landlock.h"
+#include "common/mark.h"
 #include "common/process.h"
 #include "common/units.h"
 #include "worker/cgroup.h"
@@ -275,6 +276,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .no_core = true,
         .data_max = cgroup_limits(run->cgroup, HX_CGROUP_MEMORY) ? 0 : run->handler->memory_max,
         .entrance = cgroup_entrance(run->cgroup),
+        .mark = run->mark,
         .rules = rules,
         .publish_pid = &run->evidence->pgid,
     };
@@ -296,11 +298,22 @@ static void not_started(struct run *run, int error) {
     run_end(run);
 }
 
+/* The mark has room for the last bits of the number: it is given to one run at a time. */
+static void number(struct run *run) {
+    struct worker *w = run->worker;
+    uint64_t mark;
+    do
+        mark = hx_mark_of_run(w->mark, ++w->programs);
+    while (exec_marked(w, mark));
+    run->program = w->programs;
+    run->mark = mark;
+}
+
 void exec_start(struct run *run, const struct hx_job *job) {
     struct worker *w = run->worker;
     run->exec = hx_alloc(sizeof *run->exec);
     struct exec *x = run->exec;
-    run->program = ++w->programs;
+    number(run);
     x->said = (struct message){ .progress = -1, .retry_after_ms = -1, .snooze_ms = -1 };
     int out[2] = { -1, -1 }, err[2] = { -1, -1 };
     int r = HX_FAIL("run.before_spawn") ? -EAGAIN : spawn(run, job, out, err);

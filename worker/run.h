@@ -33,6 +33,7 @@ struct run {
     struct exec *exec;
     struct cgroup *cgroup; /* of the program, or NULL */
     uint64_t program;      /* its number among the programs that this worker started */
+    uint64_t mark;         /* on each of its processes (common/mark.h) */
     struct mock *mock;
     struct held *held; /* claimed and kept back: it has not started */
 

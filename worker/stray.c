@@ -1,3 +1,4 @@
+#include "common/mark.h"
 #include "common/process.h"
 #include "worker/exec.h"
 
@@ -8,9 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A handler's daemonised grandchildren come to us, because the worker is a subreaper. They carry their job's id in the environment
- * they were started with: what names a job that isn't running here any more is ended. Of one that cleaned its environment it is known
- * that its handler had started before it was first seen here: when none of those runs any more, it is ended as well. */
+/* A handler's daemonised grandchildren come to us, because the worker is a subreaper. They bear the mark of their run: where that has ended,
+ * they are ended. One that has lost it carries its job's id in the environment it was started with, and is ended when that job isn't
+ * running here any more. Of one that cleaned its environment, too, it is known that its handler had started before it was first seen
+ * here: when none of those runs any more, it is ended as well. */
 
 enum { CHILDREN_MAX = 4096 };
 
@@ -47,10 +49,21 @@ static bool job_of(pid_t pid, struct hx_uuid *ret) {
     return false;
 }
 
+const struct run *exec_marked(const struct worker *w, uint64_t mark) {
+    const struct run *run = w->runs;
+    while (run && !(run->exec && !run->ended && run->mark == mark))
+        run = run->next;
+    return run;
+}
+
 bool exec_left_by(pid_t child, const struct run *run) {
     struct hx_uuid job;
-    return child != run->evidence->pgid &&
-           (getpgid(child) == run->evidence->pgid || (job_of(child, &job) && hx_uuid_eq(&job, &run->id)));
+    uint64_t mark = hx_mark_on(child);
+    if (child == run->evidence->pgid)
+        return false;
+    if (hx_mark_eq(mark, run->mark, HX_MARK_WORKER))
+        return mark == run->mark;
+    return getpgid(child) == run->evidence->pgid || (job_of(child, &job) && hx_uuid_eq(&job, &run->id));
 }
 
 static bool runs_here(struct worker *w, const struct hx_uuid *id) {
@@ -74,6 +87,14 @@ static uint64_t oldest_program(const struct worker *w) {
     return oldest;
 }
 
+static bool may_live(struct worker *w, const struct stray *stray, uint64_t oldest) {
+    struct hx_uuid job;
+    uint64_t mark = hx_mark_on(stray->pid);
+    if (hx_mark_eq(mark, w->mark, HX_MARK_WORKER))
+        return exec_marked(w, mark);
+    return job_of(stray->pid, &job) ? runs_here(w, &job) : stray->program >= oldest;
+}
+
 void exec_kill_strays(struct worker *w) {
     pid_t children[CHILDREN_MAX];
     w->strays_due = false;
@@ -81,11 +102,10 @@ void exec_kill_strays(struct worker *w) {
     uint64_t oldest = oldest_program(w);
     struct strays *seen = hx_alloc(sizeof *seen + (size_t)HX_MAX(n, 0) * sizeof *seen->v);
     for (int i = 0; i < n; i++) {
-        struct hx_uuid job;
         if (is_handler(w, children[i]))
             continue;
         struct stray stray = { .pid = children[i], .program = first_seen(w, children[i]) };
-        if (job_of(stray.pid, &job) ? !runs_here(w, &job) : stray.program < oldest)
+        if (!may_live(w, &stray, oldest))
             kill(stray.pid, SIGKILL);
         seen->v[seen->n++] = stray;
     }

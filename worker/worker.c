@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include "common/mark.h"
 #include "common/process.h"
 #include "worker/alone.h"
 #include "worker/aside.h"
@@ -154,8 +155,15 @@ static int connect_both(struct worker *w) {
     return r < 0 ? r : connect_one(w, "heimdex-worker-side", &w->side);
 }
 
+/* A supervisor that starts ends what bears its fleet's mark: not what a worker without a supervisor runs. */
+static void choose_mark(struct worker *w) {
+    const char *fleet = w->channel ? hx_config_string(w->config, HX_SUPERVISOR_CONTROL_SOCKET) : "";
+    w->mark = hx_mark_of_worker(hx_mark_of_fleet(fleet), getpid());
+}
+
 static int start(struct worker *w) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    choose_mark(w);
     hx_loop_signal(w->loop, SIGTERM, asked_to_stop, w);
     hx_loop_signal(w->loop, SIGINT, asked_to_stop, w);
     hx_loop_signal(w->loop, SIGHUP, asked_to_stop, w);

@@ -67,6 +67,7 @@ struct worker {
     struct run *runs; /* all runs, a doubly linked list in order of claim */
     size_t run_count;
     uint64_t programs;                       /* started so far */
+    uint64_t mark;                           /* of this worker, for the processes of its runs */
     struct cgroups *cgroups;                 /* NULL: runs have none */
     struct strays *strays;                   /* stray.c: children that came to us from handlers */
     bool strays_due;                         /* a handler or one of them ended: there may be more */

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.handlers import QUICK_RETRIES, TERM_DEAF, alive, pids_in, python, sh
+from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, TERM_DEAF, alive, pids_in, python, sh
 from support.wait import until
 
 
@@ -149,24 +149,6 @@ def test_handlers_that_stop_themselves(fleet, jobs, tmp_path):
     fleet.check.update(acks=[*ids, *others], finished=True)
 
 
-# Says its pid and leaves: away from its group, in a session of its own, its parent gone.
-DAEMON = """
-def note(path={pids!r}):
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(fd, b'%d\\n' % os.getpid())
-    os.close(fd)
-def daemon(then):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            note()
-            then()
-        os._exit(0)
-    os.wait()
-"""
-FORGETFUL = "os.execve('/bin/sleep', ['sleep', '1000'], {})"  # it clears its environment, by which it would be found
-
-
 @pytest.mark.quick
 @pytest.mark.asan
 def test_what_handlers_leave_behind(fleet, jobs, tmp_path):
@@ -293,7 +275,7 @@ print('{{"result":1}}')"""
 
 @pytest.mark.quick
 def test_it_kills_the_supervisor(fleet, jobs, tmp_path):
-    """Its group and its worker die at once, its daemon when the fleet starts again, before the job does."""
+    """Its worker, its group and its daemon die, before the job starts again."""
     pids, daemons = tmp_path / "pids", tmp_path / "daemons"
     script = DAEMON.format(pids=str(daemons)) + f"""
 if os.environ['HEIMDEX_ATTEMPT'] == '1':

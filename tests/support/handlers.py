@@ -6,6 +6,22 @@ from checker import handler_log as runs_of
 QUICK_RETRIES = {"backoff_base": "50ms", "backoff_max": "200ms"}
 TERM_DEAF = "trap '' TERM; echo $$ >{pids}; sleep 1000 & echo $! >>{pids}; while :; do wait; done"
 ERROR = '''echo '{"error":{"code":"%s","message":"said so"%s}}'; exit %d'''
+# What a python handler may do. It says its pid and leaves: away from its group, in a session of its own, its parent gone.
+DAEMON = """
+def note(path={pids!r}):
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, b'%d\\n' % os.getpid())
+    os.close(fd)
+def daemon(then):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            note()
+            then()
+        os._exit(0)
+    os.wait()
+"""
+FORGETFUL = "os.execve('/bin/sleep', ['sleep', '1000'], {})"  # it clears its environment, by which it would be found
 
 
 def sh(type, script, **options):

@@ -1,0 +1,122 @@
+"""Daemons that cleared their environment, where no control group holds them: a mark tells whose they are."""
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, alive, pids_in, python
+from support.wait import until
+
+# The first run does something; the next one says which of the processes noted by then live.
+TWO_RUNS = """
+def alive(pid):
+    try: return open('/proc/' + pid + '/stat').read().rpartition(')')[2].split()[0] not in 'ZX'
+    except OSError: return False
+def living():
+    return [pid for pid in open({pids!r}).read().split() if alive(pid)]
+def noted(n):
+    while not os.path.exists({pids!r}) or len(open({pids!r}).read().split()) < n: time.sleep(0.01)
+if os.environ['HEIMDEX_ATTEMPT'] == '1':
+    {first}
+{then}
+print(json.dumps({{'result': living()}}))"""
+LEAVES_ONE = f"daemon(lambda: {FORGETFUL}); noted(1)"
+
+
+def two_runs(pids, first, then=""):
+    return {"do": DAEMON.format(pids=str(pids)) + TWO_RUNS.format(pids=str(pids), first=first, then=then)}
+
+
+def guard_of(supervisor):
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "heimdex-guard\n")
+
+
+@pytest.mark.quick
+@pytest.mark.asan
+def test_one_beside_an_older_run(fleet, jobs, tmp_path):
+    """It ends with its own run, not with the last one that it might have come from; the next run of its job finds none of it."""
+    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    one = fleet(workers=1, handlers=[python("older"), python("leaves", **QUICK_RETRIES)], jobs=QUICK_RETRIES)
+    older = jobs.batch([{"type": "older", "payload": {"do": f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)"}}])[0]
+    until(lambda: jobs.status(older) == "running", what="the older one runs")
+    killed_by_now = "end = time.monotonic() + 10\nwhile living() and time.monotonic() < end: time.sleep(0.01)"
+    id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, LEAVES_ONE + "; sys.exit(1)", killed_by_now)}])[0]
+    jobs.wait(id, "succeeded")
+    assert (jobs.row(id)["attempt"], jobs.result(id)) == (2, [])
+    assert jobs.status(older) == "running"
+    gate.touch()
+    jobs.wait(older, "succeeded")
+    assert one.worker_pids()
+    fleet.check.update(acks=[id, older], finished=True)
+
+
+@pytest.mark.quick
+def test_one_that_outlives_supervisor_and_guard(fleet, jobs, tmp_path):
+    """The next start ends it, before its job runs again."""
+    pids = tmp_path / "pids"
+    one = fleet(workers=1, handlers=[python("leaves", **QUICK_RETRIES)], jobs=QUICK_RETRIES)
+    workers, guard = one.worker_pids(), guard_of(one.pid)
+    id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, LEAVES_ONE + "; time.sleep(1000)")}])[0]
+    until(lambda: pids.exists() and pids_in(pids), what="the daemon")
+    os.kill(guard, signal.SIGSTOP)
+    one.kill()
+    os.kill(guard, signal.SIGKILL)
+    until(lambda: not any(alive(pid) for pid in [guard, *workers]), what="only the daemon is left")
+    assert all(alive(pid) for pid in pids_in(pids))
+    one.start()
+    jobs.wait(id, "succeeded")
+    assert (jobs.row(id)["attempt"], jobs.result(id)) == (2, [])
+    fleet.check.update(acks=[id], finished=True)
+
+
+@pytest.mark.quick
+def test_one_that_outlives_the_supervisor(fleet, jobs, tmp_path):
+    """The guard ends it."""
+    pids = tmp_path / "pids"
+    one = fleet(workers=1, handlers=[python("leaves", **QUICK_RETRIES)], jobs=QUICK_RETRIES)
+    id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, LEAVES_ONE + "; time.sleep(1000)")}])[0]
+    until(lambda: pids.exists() and pids_in(pids), what="the daemon")
+    one.kill()
+    until(lambda: not any(alive(pid) for pid in pids_in(pids)), 10, "it is ended")
+    one.start()
+    jobs.wait(id, "succeeded")
+    assert (jobs.row(id)["attempt"], jobs.result(id)) == (2, [])
+    fleet.check.update(acks=[id], finished=True)
+
+
+@pytest.mark.quick
+def test_a_worker_dies_under_a_frozen_supervisor(fleet, jobs, tmp_path):
+    """What it left, daemon or not, is ended meanwhile; what runs in another worker isn't, and the death is told when the supervisor wakes up."""
+    pids, worker, gate = tmp_path / "pids", tmp_path / "worker", tmp_path / "gate"
+    one = fleet(workers=2, handlers=[python("leaves", **QUICK_RETRIES), python("other")], jobs=QUICK_RETRIES, worker={"slots": 1, "lease": "1m"})
+    other = jobs.batch([{"type": "other", "payload": {"do": DAEMON.format(pids=str(tmp_path / "others")) + f"""
+daemon(lambda: {FORGETFUL})
+while not os.path.exists({str(gate)!r}): time.sleep(0.01)
+"""}}])[0]
+    until(lambda: jobs.status(other) == "running", what="the other one runs")
+    first = f"""open({str(worker)!r}, 'w').write(str(os.getppid()))
+    note()
+    if os.fork() == 0: note(); time.sleep(1000)
+    daemon(lambda: {FORGETFUL})
+    noted(3)
+    time.sleep(1000)"""
+    id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, first)}])[0]
+    until(lambda: pids.exists() and len(pids_in(pids)) == 3 and (tmp_path / "others").exists(), what="all of them")
+    os.kill(one.pid, signal.SIGSTOP)
+    try:
+        os.kill(*pids_in(worker), signal.SIGKILL)
+        until(lambda: not any(alive(pid) for pid in pids_in(pids)), 20, "they are ended")
+        assert jobs.status(id) == "running"
+        assert all(alive(pid) for pid in pids_in(tmp_path / "others"))
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+    jobs.wait(id, "succeeded")
+    row = jobs.row(id)
+    assert (row["attempt"], row["crash_count"], row["last_error_code"], jobs.result(id)) == (2, 1, "SIGKILL", [])
+    gate.touch()
+    jobs.wait(other, "succeeded")
+    assert jobs.row(other)["attempt"] == 1
+    assert '"event":"supervisor.still"' in one.log().replace(" ", "")
+    fleet.check.update(acks=[id, other], finished=True)

@@ -122,10 +122,11 @@ PGconn *pg_keywords_connect(const struct pg_keywords *k, const struct pg_keyword
     return PQconnectStartParams(keywords, values, 1);
 }
 
-/* libpq tells what it uses of a connection only. This one's last option is one that it refuses, before it does anything. */
+/* libpq tells what it uses of a connection only. This one's last option is one that it refuses, before it does anything; and with a
+ * password it doesn't look for one, and has nothing to warn of. */
 PQconninfoOption *pg_keywords_used(const struct pg_keywords *k) {
-    static const struct pg_keyword refused = { "target_session_attrs", "none" };
-    PGconn *conn = pg_keywords_connect(k, &refused, 1);
+    static const struct pg_keyword refused[] = { { "password", "none" }, { "target_session_attrs", "none" } };
+    PGconn *conn = pg_keywords_connect(k, refused, HX_ARRAY_LEN(refused));
     PQconninfoOption *used = PQconninfo(conn);
     PQfinish(conn);
     return used;

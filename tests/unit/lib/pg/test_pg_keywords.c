@@ -3,6 +3,9 @@
 
 #include "lib/pg/pg_internal.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* The value that libpq will take: the last one. */
 static const char *value(const struct pg_keywords *k, const char *keyword) {
     const char *found = NULL;
@@ -105,6 +108,28 @@ static void libpq_says_what_it_makes_of_them(void **state) {
     pg_keywords_free(&k);
 }
 
+/* libpq warns on stderr of a password file that others may read: once a connection is enough. */
+static void asking_libpq_reads_no_password_file(void **state) {
+    (void)state;
+    char password[] = "/tmp/test_pg_keywords.XXXXXX", said[] = "/tmp/test_pg_keywords.XXXXXX";
+    int file = mkstemp(password), output = mkstemp(said), before = dup(STDERR_FILENO);
+    assert_int_equal(fchmod(file, 0644), 0);
+    setenv("PGPASSFILE", password, 1);
+    struct pg_keywords k;
+    build(&k, (const char *[]){ "host", NULL }, (const char *[]){ "127.0.0.1", NULL });
+    dup2(output, STDERR_FILENO);
+    PQconninfoFree(pg_keywords_used(&k));
+    dup2(before, STDERR_FILENO);
+    unsetenv("PGPASSFILE");
+    assert_int_equal(lseek(output, 0, SEEK_END), 0);
+    pg_keywords_free(&k);
+    unlink(password);
+    unlink(said);
+    close(file);
+    close(output);
+    close(before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ours_are_there),
@@ -112,6 +137,7 @@ int main(void) {
         cmocka_unit_test(the_environment_wins),
         cmocka_unit_test(options_are_found_in_a_connection_string),
         cmocka_unit_test(libpq_says_what_it_makes_of_them),
+        cmocka_unit_test(asking_libpq_reads_no_password_file),
     };
     return cmocka_run_group_tests(tests, clean_environment, NULL);
 }

@@ -1,4 +1,4 @@
-/* Landlock (Linux 5.13): a process gives up access of its own, and needs no rights for that. https://docs.kernel.org/userspace-api/landlock.html */
+/* Landlock (Linux 5.19): a process gives up access of its own, and needs no rights for that. https://docs.kernel.org/userspace-api/landlock.html */
 #pragma once
 
 /* Makes a set of rules by which whoever is held to it reads no file below `directory`, and everything else as before; nor may it trace

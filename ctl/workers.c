@@ -12,8 +12,8 @@
 #include <inttypes.h>
 
 bool worker_alive(const json_t *worker, int64_t now_us, int64_t lease_ms) {
-    int64_t seen = row_time(worker, "renewed_at");
-    return !row_bool(worker, "dead") && seen != HX_NO_TIME && now_us - seen <= 2 * lease_ms * 1000;
+    int64_t seen = row_time(worker, "renewed_at"), own_ms = row_int(worker, "lease_ms");
+    return !row_bool(worker, "dead") && seen != HX_NO_TIME && now_us - seen <= 2 * (own_ms ? own_ms : lease_ms) * 1000;
 }
 
 json_t *workers_read(const struct hx_pg_tx *tx, int statement, int64_t now_us, int64_t lease_ms) {

@@ -12,7 +12,7 @@ struct leases {
     struct seen *v;
     size_t n, cap;
     uint64_t look;
-    int64_t now_ms, ttl_ms;
+    int64_t now_ms, blind_ms;
 };
 
 struct leases *leases_new(void) {
@@ -30,11 +30,9 @@ void leases_forget(struct leases *l) {
     l->n = 0;
 }
 
-void leases_begin(struct leases *l, int64_t now_ms, int64_t ttl_ms) {
-    if (now_ms - l->now_ms > ttl_ms / 2)
-        leases_forget(l);
+void leases_begin(struct leases *l, int64_t now_ms) {
+    l->blind_ms = now_ms - l->now_ms;
     l->now_ms = now_ms;
-    l->ttl_ms = ttl_ms;
     l->look++;
 }
 
@@ -50,14 +48,14 @@ static struct seen *find(struct leases *l, int32_t worker) {
     return &l->v[l->n++];
 }
 
-bool leases_seen(struct leases *l, int32_t worker, int64_t lease) {
+bool leases_seen(struct leases *l, int32_t worker, int64_t lease, int64_t ttl_ms) {
     struct seen *seen = find(l, worker);
     seen->look = l->look;
-    if (seen->lease != lease) {
+    if (seen->lease != lease || l->blind_ms > ttl_ms / 2) {
         seen->lease = lease;
         seen->since_ms = l->now_ms;
     }
-    return l->now_ms - seen->since_ms >= l->ttl_ms;
+    return l->now_ms - seen->since_ms >= ttl_ms;
 }
 
 void leases_end(struct leases *l) {

@@ -58,6 +58,20 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     hx_channel_tell(w->channel, "ready", NULL, NULL);
 }
 
+static int64_t at_most(const struct worker *w, int64_t told_ms) {
+    int64_t configured = hx_config_int(w->config, HX_WORKER_LEASE);
+    return told_ms ? HX_MIN(configured, told_ms) : configured;
+}
+
+static int64_t lease_ms(const struct worker *w) {
+    return at_most(w, w->lease_ms);
+}
+
+/* What holds when the answer to the next renewal is here. */
+static int64_t lease_to_tell_ms(const struct worker *w) {
+    return at_most(w, w->lease_told_ms);
+}
+
 static void enroll(struct worker *w) {
     char host[33], boot[33], hostname[256] = "";
     hx_machine_id(host);
@@ -70,6 +84,7 @@ static void enroll(struct worker *w) {
                                    .version = HX_VERSION,
                                    .slot = w->slot,
                                    .pid = getpid(),
+                                   .lease_ms = lease_ms(w),
                                    .incarnation = w->incarnation,
                                    .types = w->handlers->types,
                                    .type_count = w->handlers->n };
@@ -106,11 +121,6 @@ void worker_register(struct worker *w) {
 }
 
 /* --- the lease --- */
-
-static int64_t lease_ms(const struct worker *w) {
-    int64_t configured = hx_config_int(w->config, HX_WORKER_LEASE);
-    return w->lease_ms ? HX_MIN(configured, w->lease_ms) : configured;
-}
 
 bool worker_lease_held(const struct worker *w) {
     return hx_boot_ms() - w->renewed_boot_ms < lease_ms(w);
@@ -172,7 +182,7 @@ static void renew(void *user) {
     w->renew_busy = true;
     w->renewing_boot_ms = hx_boot_ms();
     struct hx_pg_tx *tx = hx_pg_tx_new("renew");
-    hx_ledger_renew(tx, w->id, (int32_t)(w->builtin_running + w->slots_running));
+    hx_ledger_renew(tx, w->id, (int32_t)(w->builtin_running + w->slots_running), lease_to_tell_ms(w));
     hx_pg_submit(w->side, tx, lease_ms(w) / RENEWALS, renewed, w);
 }
 

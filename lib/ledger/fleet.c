@@ -14,13 +14,15 @@ int hx_ledger_register_worker(struct hx_pg_tx *tx, const struct hx_worker_info *
     hx_pg_int4(tx, worker->pid);
     hx_pg_text(tx, worker->version);
     hx_pg_texts(tx, worker->types, worker->type_count);
+    hx_pg_int4(tx, (int32_t)worker->lease_ms);
     return statement;
 }
 
-int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running) {
+int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running, int64_t lease_ms) {
     int statement = LEDGER_ADD(tx, renew);
     hx_pg_int4(tx, worker);
     hx_pg_int4(tx, running);
+    hx_pg_int4(tx, (int32_t)lease_ms);
     return statement;
 }
 

@@ -130,21 +130,23 @@ struct hx_worker_info {
     int32_t id;
     const char *host, *hostname, *instance, *boot_id, *version;
     int32_t slot, pid;
+    int64_t lease_ms; /* how long it may be silent */
     struct hx_uuid incarnation;
     const char *const *types;
     size_t type_count;
 };
 int hx_ledger_register_worker(struct hx_pg_tx *tx,
-                              const struct hx_worker_info *worker);        /* id is ignored; row 0 column 0: int4 id */
-int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running); /* row 0 column 0: bool alive */
-int hx_ledger_signals(struct hx_pg_tx *tx, int32_t worker);                /* rows: uuid job, text reason */
+                              const struct hx_worker_info *worker); /* id is ignored; row 0 column 0: int4 id */
+/* lease_ms: from now on. Row 0 column 0: bool alive. */
+int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running, int64_t lease_ms);
+int hx_ledger_signals(struct hx_pg_tx *tx, int32_t worker); /* rows: uuid job, text reason */
 int hx_ledger_sign_off(struct hx_pg_tx *tx, int32_t worker);
 /* Tokens of the claims on record for the worker, to compare with what it holds. Rows: uuid. */
 int hx_ledger_claims_of(struct hx_pg_tx *tx, int32_t worker);
 int hx_ledger_bereaved(struct hx_pg_tx *tx, const char *host, const char *hostname, const char *instance,
                        const struct hx_uuid *incarnation); /* rows: int4 */
 
-/* All workers that aren't dead. Rows: int4 id, int8 lease, text hostname, text instance, int4 slot. */
+/* All workers that aren't dead. Rows: int4 id, int8 lease, text hostname, text instance, int4 slot, int4 lease in ms or null. */
 int hx_ledger_leases(struct hx_pg_tx *tx);
 
 struct hx_death {

@@ -81,14 +81,16 @@ static char *user_session_options(const struct hx_pg_options *options, const PQc
 /* A statement is cancelled by the server a little before our own deadline cuts the connection: then the answer is a
  * clear 57014, and not a transaction in doubt. A host that vanishes says no goodbye, and its session would hold the locks of a
  * half-sent transaction for the two hours of the server's own keepalives. Custom plans, hash joins and scans are off because a plan made on an
- * empty table stays for ever. */
+ * empty table stays for ever. Whatever a database or a user prefers, each statement of a transaction has to see what was committed before it:
+ * the protocol's locks are of no use to one that looks at the past. */
 static char *session_options(const struct hx_pg_options *options, const PQconninfoOption *defaults,
                              int64_t timeout_ms) {
     _cleanup_free_ char *user = user_session_options(options, defaults);
     return hx_printf("-c statement_timeout=%" PRId64 " -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
                      " -c client_connection_check_interval=500ms -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2"
                      " -c tcp_keepalives_count=3 -c tcp_user_timeout=10s -c plan_cache_mode=force_generic_plan"
-                     " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c jit=off %s %s",
+                     " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c jit=off %s %s"
+                     " -c default_transaction_isolation=read\\ committed",
                      pg_statement_timeout(timeout_ms), options->settings ? options->settings : "", user);
 }
 

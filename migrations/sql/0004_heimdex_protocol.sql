@@ -58,6 +58,7 @@ create table worker (
     version     varchar(50) not null,
     types       varchar(100)[] not null,
     lease       bigint not null default 0,
+    lease_ms    integer,
     running     integer not null default 0,
     dead        boolean not null default false,
     started_at  timestamptz not null default clock_timestamp(),
@@ -67,6 +68,8 @@ create table worker (
 comment on column worker.incarnation is 'the run of the supervisor that started it';
 
 comment on column worker.lease is 'a counter, not a time: it only has to move';
+
+comment on column worker.lease_ms is 'how long it may stand still before the worker counts as lost; null: what the one who watches has configured';
 
 create table claim (
     token      uuid primary key,
@@ -424,7 +427,7 @@ $$;
 
 UPDATE alembic_version SET version_num='8d2f6b0c4e17' WHERE alembic_version.version_num = '5c1de7a4b8f0';
 INSERT INTO heimdex_migration (version_table, revision, checksum, state, statements, finished_at)
-    VALUES ('alembic_version', '8d2f6b0c4e17', '0c04cbf396b8698edff4ab396a9a9f99666bbd6c314c88e8fe184b59b92801fc', 'applied', 57, now())
+    VALUES ('alembic_version', '8d2f6b0c4e17', 'ba48030dc30d1d95de5df834be6ac7767b6eef1fd6f6f4b411cf245b1eafb5e7', 'applied', 58, now())
     ON CONFLICT (version_table, revision) DO UPDATE SET checksum = excluded.checksum,
     state = excluded.state, statements = excluded.statements, finished_at = excluded.finished_at;
 

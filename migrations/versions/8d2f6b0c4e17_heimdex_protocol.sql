@@ -29,6 +29,7 @@ create table worker (
     version     varchar(50) not null,
     types       varchar(100)[] not null,
     lease       bigint not null default 0,
+    lease_ms    integer,
     running     integer not null default 0,
     dead        boolean not null default false,
     started_at  timestamptz not null default clock_timestamp(),
@@ -36,6 +37,7 @@ create table worker (
 ) with (fillfactor = 50);
 comment on column worker.incarnation is 'the run of the supervisor that started it';
 comment on column worker.lease is 'a counter, not a time: it only has to move';
+comment on column worker.lease_ms is 'how long it may stand still before the worker counts as lost; null: what the one who watches has configured';
 
 create table claim (
     token      uuid primary key,

@@ -271,7 +271,7 @@ def test_it_takes_its_worker_down(fleet, jobs, tmp_path):
 if os.environ['HEIMDEX_ATTEMPT'] == '1':
     daemon(lambda: time.sleep(1000))
     daemon(lambda: {FORGETFUL})
-    while len(open({str(pids)!r}).readlines()) < 2: time.sleep(0.01)
+    while not os.path.exists({str(pids)!r}) or len(open({str(pids)!r}).readlines()) < 2: time.sleep(0.01)
     os.kill(os.getppid(), SIGNO)
     time.sleep(1000)
 print('{{"result":1}}')"""

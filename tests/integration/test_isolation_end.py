@@ -7,6 +7,32 @@ from support.ledger import PEEK, SWEEP, ids_of, ledger  # noqa: F401
 from support.statements import cancel, mutated, reap, retry
 
 
+# --- one after the other ---
+
+@pytest.mark.quick
+def test_what_took_its_worker_down_comes_back_after_a_pause(ledger):
+    """By as much as was drawn: with the same seed twice, the server draws the same."""
+    worker, (id,), reaper = ledger.worker(), ledger.jobs(), ledger.session()
+    rows = worker.transaction(*worker.claim([id]))
+    reaper.run("select setseed(0.4711)::text")
+    drawn = reaper.run("select random() as n")[0]["n"]
+    reaper.run("select setseed(0.4711)::text")
+    reaper.transaction(*reap(worker, started=rows, base_ms=60_000))
+    (pause,), = ledger.sql("select extract(epoch from w.due - j.updated_at)::float8 from job j join waiting w on w.job_id = j.id")
+    assert 0 < drawn < 1 and pause == pytest.approx(60 * drawn, abs=1e-5)
+
+
+@pytest.mark.quick
+def test_a_worker_signs_off_with_empty_hands_alone(ledger):
+    worker, (id,) = ledger.worker(), ledger.jobs()
+    rows = worker.transaction(*worker.claim([id]))
+    assert worker.transaction(("sign_off", worker.id)) == 0
+    assert ledger.sql("select id from worker") == [(worker.id,)]
+    worker.transaction(*worker.complete(rows))
+    assert worker.transaction(("sign_off", worker.id)) == 1
+    assert ledger.sql("select id from worker") == []
+
+
 # --- complete / reap, complete / cancel, older fences ---
 
 def test_a_completion_before_the_release_stays(ledger):

@@ -68,6 +68,18 @@ def test_a_permit_is_its_runs_own(ledger, how, lost):
     assert permits(ledger) == (0, 1)
 
 
+def test_a_worker_that_registers_leaves_permits_that_are_held(ledger):
+    options = {"types": ["limited"], "concurrency": 1}
+    one, (first, second) = ledger.worker(**options), ledger.jobs(2, type="limited")
+    rows = one.transaction(*one.claim_limited([first]))
+    held = ledger.sql("select * from permit where job_id is not null")
+    two = ledger.worker(**options)
+    assert ledger.sql("select * from permit where job_id is not null") == held and len(held) == 1
+    assert two.transaction(*two.claim_limited([second])) == []
+    one.transaction(*one.complete(rows))
+    assert permits(ledger) == (0, 1)
+
+
 def test_the_same_limited_ids_twice(ledger):
     options = {"types": ["limited"], "concurrency": 4}
     one, two, ids = ledger.worker(**options), ledger.worker(**options), ledger.jobs(2, type="limited")

@@ -74,7 +74,7 @@ def test_a_hundred_deaths_leave_nothing_behind(fleet, jobs, migrated, logging_ha
     print(f"{CYCLES} workers killed; before and after: {before}, {after}")
     assert one.children("scheduler")[0]["pid"] == scheduler
     assert after["supervisor_kb"] - before["supervisor_kb"] < (CYCLES - WARM) * 4 and after["scheduler_kb"] - before["scheduler_kb"] < (CYCLES - WARM) * 16
-    assert migrated.one("select count(*) from worker where not dead") == 2
+    until(lambda: migrated.one("select count(*) from worker where not dead") == 2, what="the last one registers")
     fleet.check.update(acks=acks, finished=True, handler_log=handler_log)
 
 

@@ -185,6 +185,22 @@ def test_a_host_is_suspended_and_comes_back(fleet, hosts, jobs, migrated, gate):
     fleet.check.update(acks=ids + later, finished=True)
 
 
+def test_hosts_may_differ_in_their_lease(hosts, fleet, jobs, migrated, gate):
+    """As while another one is rolled out: who promised to be heard of once a minute isn't missed by those who promise more."""
+    (patient,) = hosts("one", worker={"lease": "1m", "slots": 64})
+    ids = jobs.batch([{"type": "gated"}] * 4)
+    until(lambda: len(gate.runs()) == 4)
+    (hasty,) = hosts("two", worker={"lease": "1s", "slots": 64})
+    lost = migrated.one("""insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types, lease_ms)
+                           values ('x', 'gone', 'x', 0, gen_random_uuid(), 'x', 1, 'x', '{}', 4000) returning id""")
+    until(lambda: migrated.one("select dead from worker where id = %s", lost), 20, "one that is silent for its lease is missed")
+    gate.open()
+    jobs.wait(ids)
+    assert {jobs.row(id)["attempt"] for id in ids} == {1}
+    assert [e["worker"] for e in hasty.events("worker.reaped")] == [str(lost)] and not patient.events("worker.reaped")
+    fleet.check.update(acks=ids, finished=True)
+
+
 def test_a_short_suspension_harms_nobody(fleet, hosts, jobs, migrated, gate):
     one, two = hosts("one", "two", worker={"lease": "20s", "slots": 64})
     ids, mine = spread(jobs, migrated, gate)

@@ -121,7 +121,12 @@ def restarted(calls):
 
 
 def test_an_upgrade_restarts_what_runs_and_only_that(maintained):
-    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING})
+    as_units_see_it = """case $HEIMDEX_CONFIG in
+        /etc/heimdex/heimdex.conf) [ "$CREDENTIALS_DIRECTORY" = /run/credentials/heimdex-supervisor.service ] ;;
+        /etc/heimdex/media/heimdex.conf) [ "$CREDENTIALS_DIRECTORY" = /run/credentials/heimdex-supervisor@media.service ] ;;
+        *) false ;;
+        esac"""
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING, "runuser": as_units_see_it})
     assert restarted(calls) == ["heimdex-supervisor.service heimdex-supervisor@media.service"]
     assert "is installed" not in done.stdout
     calls, _ = maintained("postinst", "configure", "0.0.1")

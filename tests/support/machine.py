@@ -35,15 +35,13 @@ def _children(pid):
 
 
 class Machine:
-    def __init__(self, directory, *layers, own_network=False):
-        """layers: folders that lie over the root file system, the last one on top. own_network: with nothing but a loopback, instead of the
-        network out here."""
+    def __init__(self, directory, *layers, alone=False):
+        """layers: folders that lie over the root file system, the last one on top. alone: without a network."""
         self.directory = Path(directory)
         self.directory.mkdir(parents=True)
         self.console = self.directory / "console"
         with open(self.console, "wb") as console:
-            network = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"] if own_network else []
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *network, SCRIPT, "boot", self.directory / "memory", *layers],
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", SCRIPT, "boot", *["--alone"] * alone, self.directory / "memory", *layers],
                                             stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
             self.wait_booted()
@@ -67,7 +65,7 @@ class Machine:
             assert self.process.poll() is None, self.console.read_text()
             assert self.leader != but
             return self.run("systemctl", "is-active", "multi-user.target", check=False).returncode == 0
-        until(booted, 30, "the machine's boot")
+        until(booted, 120, "the machine's boot")
 
     def reboot(self):
         before = self.leader
@@ -90,7 +88,7 @@ class Machine:
 
     # ---- a shell ----
 
-    def run(self, *command, check=True, input=None, timeout=60, **env):
+    def run(self, *command, check=True, input=None, timeout=180, **env):
         done = subprocess.run(["nsenter", "--target", str(self.leader), "--all", *map(str, command)], env={**ENVIRONMENT, **env}, text=True,
                               input=input or "", capture_output=True, timeout=timeout)
         assert not check or done.returncode == 0, f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}"

@@ -66,10 +66,10 @@ class Service:
     def restarts(self):
         return int(self.show("NRestarts"))
 
-    def wait_status(self, *words, seconds=30):
+    def wait_status(self, *words, seconds=60):
         until(lambda: all(word in self.status for word in words), seconds, f"{words} in STATUS of {self.unit}")
 
-    def wait_active(self, state="active", seconds=30):
+    def wait_active(self, state="active", seconds=60):
         until(lambda: self.active == state, seconds, f"{self.unit} {state}")
 
     def processes(self):

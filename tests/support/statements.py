@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SQL = ROOT / "lib" / "ledger" / "sql"
 # The session's settings, read from where the product sets them. Locks are waited for longer: the machine may be slow, the test isn't
 # about that.
-SETTINGS = dict(re.findall(r"-c (\w+)=(\w+)", (ROOT / "lib" / "pg" / "pg_keywords.c").read_text()))
+SETTINGS = dict(re.findall(r"-c (\w+)=((?:\w|\\ )+)", (ROOT / "lib" / "pg" / "pg_keywords.c").read_text().replace("\\\\", "\\")))
 SETTINGS.update(lock_timeout="20s", idle_in_transaction_session_timeout="60s")
 DEADLINE = 20.0
 ORG = "00000000-0000-0000-0000-000000000000"

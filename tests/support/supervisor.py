@@ -96,7 +96,8 @@ class Fleet:
         if os.path.exists(self.environment["NOTIFY_SOCKET"]):
             os.unlink(self.environment["NOTIFY_SOCKET"])
         self.notify.bind(self.environment["NOTIFY_SOCKET"])
-        threading.Thread(target=self._hear, daemon=True).start()
+        self.hearer = threading.Thread(target=self._hear, daemon=True)
+        self.hearer.start()
         self.process = subprocess.Popen([*self.wrap, f"{BIN}/heimdex-supervisor", "--bin-dir", f"{self.dir}/bin"], env=self.environment,
                                         pass_fds=self.passed, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.pid = self.process.pid
@@ -111,6 +112,8 @@ class Fleet:
             try:
                 data, fds, _, _ = socket.recv_fds(self.notify, 65536, 8)
             except OSError:
+                return
+            if not data:  # close()
                 return
             if self.on_notified:
                 self.on_notified(data.decode().split("\n"), fds)
@@ -208,6 +211,10 @@ class Fleet:
             except AssertionError:
                 self.process.kill()
                 self.process.wait()
+        # Its thread ends first: the next test's socket may get the same number, and have its messages stolen.
+        if self.process:
+            self.notify.shutdown(socket.SHUT_RD)
+            self.hearer.join()
         self.notify.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

@@ -89,12 +89,12 @@ def test_a_killed_supervisor_is_started_again_and_nothing_survives_it(service, m
 
 
 def test_a_frozen_supervisor_is_killed_by_its_watchdog(service, machine, jobs):
-    machine.drop_in(service.unit, "[Service]\nWatchdogSec=2s\n")
+    machine.drop_in(service.unit, "[Service]\nWatchdogSec=5s\n")
     service.configure(handlers=[SLEEPER]).start()
     jobs.wait(service.submit("sleeper"), "running")
     before = service.processes()
     machine.kill(service.pid, signal.SIGSTOP)
-    until(lambda: service.restarts == 1 and service.active == "active", 40, "its restart by the watchdog")
+    until(lambda: service.restarts >= 1 and service.active == "active", 60, "its restart by the watchdog")
     assert not set(before) & set(service.processes())
     assert any("Watchdog timeout" in line for line in service.messages() + [e["MESSAGE"] for e in machine.journal(f"UNIT={service.unit}")])
 

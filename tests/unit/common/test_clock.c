@@ -8,9 +8,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static void formats(void **s) {
     (void)s;
@@ -126,6 +131,61 @@ static void clocks_run(void **s) {
     assert_true(wall_s - now >= -1 && wall_s - now <= 1);
 }
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80 /* linux/sched.h; not in every libc's */
+#endif
+enum { ASLEEP_S = 100000, CANT = 77 };
+
+/* Children of ours live where the machine has slept so long. */
+static bool sleep_machine(void) {
+    char offset[32];
+    int n = snprintf(offset, sizeof offset, "boottime %d 0\n", ASLEEP_S);
+    if (unshare(CLONE_NEWTIME) < 0)
+        return false;
+    int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+    bool slept = fd >= 0 && write(fd, offset, (size_t)n) == n;
+    if (fd >= 0)
+        close(fd);
+    return slept;
+}
+
+static int exit_code_of(pid_t pid) {
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void read_clocks_after_a_suspension(int64_t clocks[2]) {
+    if (!sleep_machine())
+        _exit(CANT);
+    pid_t child = fork();
+    if (child == 0) {
+        clocks[0] = hx_boot_ms();
+        clocks[1] = hx_mono_ms();
+        _exit(0);
+    }
+    _exit(child > 0 ? exit_code_of(child) : CANT);
+}
+
+/* Leases are counted on boot time, deadlines aren't. Needs a kernel with time namespaces, and root. */
+static void boot_time_goes_on_in_a_suspension(void **s) {
+    (void)s;
+    int64_t *clocks = mmap(NULL, 2 * sizeof *clocks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(clocks, MAP_FAILED);
+    int64_t boot = hx_boot_ms(), mono = hx_mono_ms();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        read_clocks_after_a_suspension(clocks);
+    int code = exit_code_of(child);
+    if (code == CANT)
+        skip();
+    assert_int_equal(code, 0);
+    assert_in_range(clocks[0], boot + ASLEEP_S * 1000, hx_boot_ms() + ASLEEP_S * 1000);
+    assert_in_range(clocks[1], mono, hx_mono_ms());
+    munmap(clocks, 2 * sizeof *clocks);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),
@@ -133,6 +193,7 @@ int main(void) {
         cmocka_unit_test(parses_what_the_rfc_allows),
         cmocka_unit_test(refuses_the_rest),
         cmocka_unit_test(clocks_run),
+        cmocka_unit_test(boot_time_goes_on_in_a_suspension),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,8 @@
 enum { TTL = 15000 };
 
 static bool look(struct leases *l, int64_t now, int32_t worker, int64_t lease) {
-    leases_begin(l, now, TTL);
-    bool lost = leases_seen(l, worker, lease);
+    leases_begin(l, now);
+    bool lost = leases_seen(l, worker, lease, TTL);
     leases_end(l);
     return lost;
 }
@@ -60,13 +60,29 @@ static void workers_that_went_are_forgotten(void **state) {
     leases_free(l);
 }
 
+/* A host may have another lease than ours, while one is rolled out. */
+static void each_has_its_own_lease(void **state) {
+    (void)state;
+    struct leases *l = leases_new();
+    for (int64_t now = 100000; now <= 160000; now += 1000) {
+        leases_begin(l, now);
+        assert_int_equal(leases_seen(l, 1, 1, 3000), now >= 103000);
+        assert_int_equal(leases_seen(l, 2, 1, 60000), now >= 160000);
+        leases_end(l);
+    }
+    leases_begin(l, 163000); /* too long for the one to know anything of it, and not for the other */
+    assert_false(leases_seen(l, 1, 1, 3000));
+    assert_true(leases_seen(l, 2, 1, 60000));
+    leases_free(l);
+}
+
 static void many_workers_are_told_apart(void **state) {
     (void)state;
     struct leases *l = leases_new();
     for (int64_t now = 100000; now <= 115000; now += 3000) {
-        leases_begin(l, now, TTL);
+        leases_begin(l, now);
         for (int32_t worker = 1; worker <= 100; worker++)
-            assert_int_equal(leases_seen(l, worker, worker % 2 ? 1 : now), worker % 2 && now == 115000);
+            assert_int_equal(leases_seen(l, worker, worker % 2 ? 1 : now, TTL), worker % 2 && now == 115000);
         leases_end(l);
     }
     leases_free(l);
@@ -80,6 +96,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_known_after_an_outage),
         cmocka_unit_test(who_slept_itself_knows_nothing),
         cmocka_unit_test(workers_that_went_are_forgotten),
+        cmocka_unit_test(each_has_its_own_lease),
         cmocka_unit_test(many_workers_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -355,9 +355,12 @@ int hx_ledger_quarantine(struct hx_pg_tx *tx, const char *topic, int32_t partiti
     return last(tx);
 }
 
-int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running) {
+static int64_t lease_told_ms;
+
+int hx_ledger_renew(struct hx_pg_tx *tx, int32_t worker, int32_t running, int64_t lease_ms) {
     assert_int_equal(worker, 7);
     add(tx, RENEW, NULL, 0)->number = running;
+    lease_told_ms = lease_ms;
     return last(tx);
 }
 

@@ -222,6 +222,18 @@ static void after_the_grace_it_is_killed(void **state) {
     assert_int_equal(number_in(run, "signal"), SIGKILL);
 }
 
+/* The request changes what the end means, and gives no more time for it. */
+static void a_cancellation_during_the_grace_does_not_prolong_it(void **state) {
+    (void)state;
+    settings[HX_JOBS_KILL_GRACE] = 20;
+    struct run *run = start_ready("trap '' TERM; " READY WAIT);
+    run_stop(run, STOP_TIMEOUT, "timeout");
+    settings[HX_JOBS_KILL_GRACE] = 3600 * 1000;
+    run_stop(run, STOP_CANCEL, "operator");
+    PUMP(run->ended);
+    check(run, HX_CANCELED, "canceled");
+}
+
 /* The fleet's reason beats what the handler says. */
 static void a_timeout_beats_its_messages(void **state) {
     (void)state;
@@ -360,6 +372,7 @@ int main(void) {
         TEST(output_is_capped),
         TEST(a_timeout_terminates),
         TEST(after_the_grace_it_is_killed),
+        TEST(a_cancellation_during_the_grace_does_not_prolong_it),
         TEST(a_timeout_beats_its_messages),
         TEST(canceled_is_canceled_however_it_ends),
         TEST(drained_it_may_still_succeed),

@@ -1,4 +1,5 @@
 /* The worker's row: registration, renewal, cancellations. */
+#include "tests/unit/slept.h"
 #include "tests/unit/worker/fixture.h"
 
 #include "lib/ledger/schema.h"
@@ -33,6 +34,7 @@ static void registers_and_starts(void **state) {
     tx->v[1]->number = 7;
     answer(tx);
     assert_true(worker.registered);
+    assert_true(worker_lease_held(&worker));
     assert_int_equal(worker.id, 7);
     assert_int_equal(worker.evidence->worker_id, 7);
     assert_non_null(worker.consumer);
@@ -150,6 +152,17 @@ static void what_a_late_answer_brings_is_not_started(void **state) {
     assert_int_equal(statement_of(tx, SETTLE)->outcomes[0].add_attempt, -1);
 }
 
+/* The host slept: others have counted on. */
+static void a_suspension_counts(void **state) {
+    (void)state;
+    announce(1, 1, MOCK);
+    slept_ms += settings[HX_WORKER_LEASE] / 2;
+    assert_true(worker_lease_held(&worker));
+    slept_ms += settings[HX_WORKER_LEASE] / 2;
+    assert_false(worker_lease_held(&worker));
+    assert_null(send());
+}
+
 static void a_renewal_counts_from_when_it_was_sent(void **state) {
     (void)state;
     worker_lease_start(&worker);
@@ -175,6 +188,7 @@ static void a_lease_can_be_shortened(void **state) {
     worker_lease_shorten(&worker, 60 * 1000);
     assert_true(worker_lease_held(&worker));
     struct hx_pg_tx *tx = next("renew");
+    assert_int_equal(lease_told_ms, 60 * 1000);
     tx->v[0]->yes = true;
     answer(tx);
     assert_true(worker_lease_held(&worker));
@@ -249,6 +263,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(declared_dead_it_ends, begin, end),
         cmocka_unit_test_setup_teardown(a_lapsed_lease_claims_nothing_until_it_is_renewed, begin, end),
         cmocka_unit_test_setup_teardown(what_a_late_answer_brings_is_not_started, begin, end),
+        cmocka_unit_test_setup_teardown(a_suspension_counts, begin, end),
         cmocka_unit_test_setup_teardown(a_renewal_counts_from_when_it_was_sent, begin, end),
         cmocka_unit_test_setup_teardown(a_lease_can_be_shortened, begin, end),
         cmocka_unit_test_setup_teardown(a_failed_renewal_is_soon_repeated, begin, end),

@@ -1,4 +1,5 @@
 /* Due rows straight from PostgreSQL. */
+#include "tests/unit/slept.h"
 #include "tests/unit/worker/fixture.h"
 
 static struct hx_pg_tx *taking(void) {
@@ -136,6 +137,11 @@ static void its_share_is_once_a_second(void **state) {
     struct hx_pg_tx *tx = taking();
     check_told(tx, "take");
     check_asked(tx->v[0], FEW, 4);
+    answer(tx);
+    slept_ms += 1000;
+    tx = taking();
+    check_told(tx, "take take");
+    check_asked(tx->v[0], MOCK, 2);
 }
 
 static void one_that_has_not_started_what_it_took_takes_nothing(void **state) {

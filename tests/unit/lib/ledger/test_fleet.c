@@ -36,14 +36,15 @@ static void a_worker_signs_on(void **state) {
                                      .pid = 77,
                                      .incarnation = hx_uuid_v4(),
                                      .types = types,
-                                     .type_count = 2 };
+                                     .type_count = 2,
+                                     .lease_ms = 15000 };
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
     int64_t id = run(tx, hx_ledger_register_worker(tx, &worker))->value[0][0].number;
     assert_value("1",
                  "select count(*) from worker where id = %lld and host = 'm' and hostname = 'h' and instance = 'i' and "
                  "boot_id = 'b' "
                  "and version = 'v' and slot = 2 and pid = 77 and incarnation = %s and types = array['a', "
-                 "'b,\"c']::varchar[] and not dead",
+                 "'b,\"c']::varchar[] and lease_ms = 15000 and not dead",
                  (long long)id, q(&worker.incarnation));
 }
 
@@ -52,11 +53,11 @@ static void a_lease_moves_until_death(void **state) {
     LEDGER_OR_SKIP();
     int32_t worker = put_worker();
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    assert_true(run(tx, hx_ledger_renew(tx, worker, 5))->value[0][0].flag);
-    assert_value("1 5", "select concat_ws(' ', lease, running) from worker");
+    assert_true(run(tx, hx_ledger_renew(tx, worker, 5, 9000))->value[0][0].flag);
+    assert_value("1 5 9000", "select concat_ws(' ', lease, running, lease_ms) from worker");
     sql("update worker set dead = true");
     tx = hx_pg_tx_new("test");
-    assert_false(run(tx, hx_ledger_renew(tx, worker, 5))->value[0][0].flag);
+    assert_false(run(tx, hx_ledger_renew(tx, worker, 5, 9000))->value[0][0].flag);
     assert_value("1", "select lease from worker");
 }
 

@@ -49,13 +49,16 @@ static void the_users_win(void **state) {
     (void)state;
     struct pg_keywords k;
     build(&k, (const char *[]){ "connect_timeout", "application_name", "options", "client_encoding", "host", NULL },
-          (const char *[]){ "9", "mine", "-c work_mem=1MB", "LATIN1", "", NULL });
+          (const char *[]){ "9", "mine", "-c default_transaction_isolation=serializable -c work_mem=1MB", "LATIN1", "",
+                            NULL });
     assert_string_equal(value(&k, "connect_timeout"), "9");
     assert_string_equal(value(&k, "application_name"), "mine");
     assert_string_equal(value(&k, "client_encoding"), "UTF8");
     assert_null(value(&k, "host")); /* empty is as good as absent */
     const char *options = value(&k, "options");
-    assert_string_equal(options + strlen(options) - 15, "-c work_mem=1MB");
+    static const char end[] =
+        " -c work_mem=1MB -c default_transaction_isolation=read\\ committed"; /* the last one counts */
+    assert_string_equal(options + strlen(options) - strlen(end), end);
     assert_non_null(strstr(options, "jit=off"));
     pg_keywords_free(&k);
 }

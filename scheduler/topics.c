@@ -1,8 +1,8 @@
 #include "scheduler/scheduler.h"
 
+#include "common/thread.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -61,7 +61,6 @@ static void name_topics(struct topics *t) {
     t->for_queues = t->queue_count;
 }
 
-/* Its signals are ours to take. */
 static void start_helper(struct topics *t) {
     HX_FAIL_HERE("topics.before_make");
     const struct hx_config *c = t->scheduler->config;
@@ -69,14 +68,10 @@ static void start_helper(struct topics *t) {
     t->options = scheduler_kafka(t->scheduler, "heimdex-topics");
     t->partitions = (int)hx_config_int(c, HX_KAFKA_PARTITIONS);
     t->replication = (int)hx_config_int(c, HX_KAFKA_REPLICATION_FACTOR);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&t->helper, NULL, help, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int r = hx_thread_new(help, t, &t->helper);
     t->running = r == 0;
     if (r)
-        hx_warning(NULL, "can't start a thread to make topics: %s, retrying", strerror(r));
+        hx_warning(NULL, "can't start a thread to make topics: %s, retrying", strerror(-r));
 }
 
 static void complain(struct topics *t) {

@@ -1,7 +1,4 @@
-/* The connection: made, watched, given up and made again, always in the loop.
- *
- * Only name resolution still blocks, inside PQconnectStartParams: use addresses (hostaddr) or a resolver that answers
- * quickly where that matters. */
+/* The connection: made, watched, given up and made again, always in the loop. Names are looked up beside it (pg_hosts). */
 #include "lib/pg/pg_internal.h"
 
 #include "common/backoff.h"
@@ -17,8 +14,6 @@
 #define DEPTH_MAX 16
 #define BACKOFF_BASE_MS 100
 #define BACKOFF_MAX_MS 5000
-
-static void connect_start(struct hx_pg *pg);
 
 /* --- lifetime --- */
 
@@ -42,6 +37,7 @@ void pg_release(struct hx_pg *pg) {
 
 static void disconnect(struct hx_pg *pg) {
     pg->watch = hx_watch_free(pg->watch);
+    pg->state = PG_WAITING;
     if (!pg->conn)
         return;
     /* Nothing of what libpq still has may leave any more; only an idle connection says goodbye. */
@@ -50,7 +46,6 @@ static void disconnect(struct hx_pg *pg) {
     pg_remember_server(pg);
     PQfinish(pg->conn);
     pg->conn = NULL;
-    pg->state = PG_WAITING;
     pg->broken = pg->doomed = false;
     pg_forget_prepared(pg);
 }
@@ -106,7 +101,7 @@ static void connect_failed(struct hx_pg *pg, const struct hx_pg_error *reason) {
     if (reason)
         why = *reason;
     else
-        pg_error_of_connect(&why, pg->conn);
+        pg_error_of_connect(&why, pg->conn, &pg->hosts);
 
     pg_hold(pg);
     disconnect(pg);
@@ -144,10 +139,10 @@ static void connected(struct hx_pg *pg) {
         return;
     }
     hx_timer_clear(pg->connect_timer);
+    pg_hosts_clear(&pg->hosts);
     pg->state = PG_CONNECTED;
     pg->backend_pid = PQbackendPID(pg->conn);
     pg->failures = 0;
-    pg->silent = 0;
     pg->has_why = pg->told_down = false;
     hx_debug(NULL, "postgresql: connected, backend %d", pg->backend_pid);
     pg_hold(pg);
@@ -180,8 +175,7 @@ static void connect_step(struct hx_pg *pg) {
 }
 
 static void connect_start(struct hx_pg *pg) {
-    pg->conn =
-        PQconnectStartParams((const char *const *)pg->connect.keywords, (const char *const *)pg->connect.values, 1);
+    pg->conn = pg_hosts_connect(&pg->hosts, &pg->connect, pg->turn);
     struct hx_pg_error why;
     if (!pg->conn) {
         pg_error_set(&why, HX_PG_UNAVAILABLE, "out of memory");
@@ -196,13 +190,63 @@ static void connect_start(struct hx_pg *pg) {
     }
     pg->has_why = false;
     pg->state = PG_CONNECTING;
-    hx_timer_set(pg->connect_timer, HX_MAX(pg->connect_ms / (int64_t)pg_keywords_hosts(pg->conn), (int64_t)1));
+    hx_timer_set(pg->connect_timer, pg->share_ms);
     pg->events = EPOLLOUT; /* as the manual says: as if PQconnectPoll had asked for writing */
     int r = hx_watch_new(pg->loop, PQsocket(pg->conn), pg->events, on_io, pg, &pg->watch);
     if (r < 0) {
         pg_error_set(&why, HX_PG_UNAVAILABLE, "can't watch the connection: %s", strerror(-r));
         connect_failed(pg, &why);
     }
+}
+
+/* An answer that took most of the time may leave too little for a connection: the next attempt has it too. */
+static void resolved(struct hx_pg *pg, int64_t passed) {
+    if (passed <= pg->connect_ms / 4 * 3)
+        pg_hosts_use(&pg->hosts);
+    pg->turns = pg_hosts_usable(&pg->hosts);
+    pg->share_ms = HX_MAX((pg->connect_ms - passed) / (int64_t)pg->turns, (int64_t)1);
+    connect_start(pg);
+}
+
+/* A name that nobody answers for must not use up the time of the other hosts either. */
+static void resolve_step(struct hx_pg *pg) {
+    int64_t passed = hx_mono_ms() - pg->began_ms;
+    size_t usable = pg_hosts_usable(&pg->hosts);
+    int64_t most = usable ? pg->connect_ms / (int64_t)HX_MAX(pg->hosts.count, (size_t)1) : pg->connect_ms;
+    if (pg_hosts_pending(&pg->hosts) && passed < most) {
+        hx_timer_set(pg->connect_timer, most - passed);
+        return;
+    }
+    if (usable) {
+        resolved(pg, passed);
+        return;
+    }
+    struct hx_pg_error why;
+    const char *port, *host = pg_hosts_unknown(&pg->hosts, pg->connect_ms, &why, &port);
+    pg_remember_host(pg, host, port);
+    connect_failed(pg, &why);
+}
+
+static void on_resolved(void *user) {
+    struct hx_pg *pg = user;
+    pg_hold(pg);
+    if (pg->state == PG_RESOLVING)
+        resolve_step(pg);
+    pg_release(pg);
+}
+
+static void attempt(struct hx_pg *pg) {
+    pg->began_ms = hx_mono_ms();
+    pg->silent = 0;
+    int r = pg_hosts_begin(&pg->hosts, &pg->connect, pg->loop, on_resolved, pg);
+    if (r < 0) {
+        struct hx_pg_error why;
+        pg_error_set(&why, HX_PG_UNAVAILABLE, "can't look the server's name up: %s", strerror(-r));
+        connect_failed(pg, &why);
+        return;
+    }
+    pg->state = PG_RESOLVING;
+    resolve_step(pg);
 }
 
 /* --- events of the loop --- */
@@ -224,14 +268,12 @@ static void on_io(int fd, uint32_t events, void *user) {
 /* A host that says nothing must not use up the time of those behind it: each has its share, and only when all were silent, the attempt
  * has failed. */
 static void connect_is_late(struct hx_pg *pg) {
-    size_t hosts = pg_keywords_hosts(pg->conn);
-    pg_keywords_rotate(&pg->connect, pg->conn);
-    if (++pg->silent < hosts) {
+    pg->turn++;
+    if (++pg->silent < pg->turns) {
         disconnect(pg);
         connect_start(pg);
         return;
     }
-    pg->silent = 0;
     struct hx_pg_error why;
     pg_error_set(&why, HX_PG_UNAVAILABLE, "no connection within %lld ms", (long long)pg->connect_ms);
     connect_failed(pg, &why);
@@ -242,8 +284,10 @@ static void on_connect_timer(void *user) {
     pg_hold(pg);
     if (pg->state == PG_CONNECTING)
         connect_is_late(pg);
+    else if (pg->state == PG_RESOLVING)
+        resolve_step(pg);
     else if (pg->state == PG_WAITING)
-        connect_start(pg);
+        attempt(pg);
     pg_release(pg);
 }
 
@@ -291,6 +335,7 @@ struct hx_pg *hx_pg_free(struct hx_pg *pg) {
     pg_error_set(&why, HX_PG_UNAVAILABLE, "the connection was closed");
     why.backend_pid = pg->conn ? pg->backend_pid : 0;
     disconnect(pg);
+    pg_hosts_clear(&pg->hosts);
     pg->connect_timer = hx_timer_free(pg->connect_timer);
     pg->deadline_timer = hx_timer_free(pg->deadline_timer);
     pg->broken_timer = hx_timer_free(pg->broken_timer);

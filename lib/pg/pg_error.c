@@ -188,8 +188,9 @@ void pg_error_of_text(struct hx_pg_error *e, const char *text) {
     set_message(e, hinted ? hinted : *line ? line : "connection lost");
 }
 
-void pg_error_of_connect(struct hx_pg_error *e, const PGconn *conn) {
-    pg_error_of_text(e, PQerrorMessage(conn));
+void pg_error_of_connect(struct hx_pg_error *e, const PGconn *conn, const struct pg_hosts *hosts) {
+    _cleanup_free_ char *text = pg_server_named(hosts, PQerrorMessage(conn));
+    pg_error_of_text(e, text);
     if (!e->sqlstate[0] && PQconnectionNeedsPassword(conn))
         e->class = HX_PG_DENIED;
 }

@@ -107,47 +107,34 @@ void pg_keywords_build(struct pg_keywords *k, const struct hx_pg_options *option
             set(k, options->keywords[i], options->values[i]);
     add(k, hx_strdup("options"), session_options(options, defaults, timeout_ms));
     set(k, "client_encoding", "UTF8"); /* not the user's choice: our texts are UTF-8 */
-    k->own = k->count;
-
     PQconninfoFree(defaults);
 }
 
-/* "a,b,c" -> "b,c,a"; NULL when there is only one. */
-static char *rotated(const char *list) {
-    const char *comma = list ? strchr(list, ',') : NULL;
-    return comma ? hx_printf("%s,%.*s", comma + 1, (int)(comma - list), list) : NULL;
-}
-
-size_t pg_keywords_hosts(PGconn *conn) {
-    PQconninfoOption *used = PQconninfo(conn);
-    const PQconninfoOption *address = find(used, "hostaddr"), *name = find(used, "host");
-    const char *list = address && address->val && *address->val ? address->val : name ? name->val : NULL;
-    size_t n = 1;
-    for (; list && *list; list++)
-        n += *list == ',';
-    PQconninfoFree(used);
-    return n;
-}
-
-void pg_keywords_rotate(struct pg_keywords *k, PGconn *conn) {
-    static const char *const lists[] = { "host", "hostaddr", "port" };
-    PQconninfoOption *used = PQconninfo(conn);
-    for (size_t i = 0; i < HX_ARRAY_LEN(lists); i++) {
-        const PQconninfoOption *o = find(used, lists[i]);
-        char *value = o ? rotated(o->val) : NULL;
-        if (!value)
-            continue;
-        /* Ours from an earlier turn stands last and is replaced, so that the list doesn't grow. */
-        size_t at = k->count;
-        for (size_t j = k->own; j < k->count; j++)
-            if (hx_streq(k->keywords[j], lists[i]))
-                at = j;
-        if (at == k->count) {
-            add(k, hx_strdup(lists[i]), value);
-        } else {
-            free(k->values[at]);
-            k->values[at] = value;
-        }
+PGconn *pg_keywords_connect(const struct pg_keywords *k, const struct pg_keyword *more, size_t count) {
+    _cleanup_free_ const char **keywords = hx_allocn(k->count + count + 1, sizeof *keywords);
+    _cleanup_free_ const char **values = hx_allocn(k->count + count + 1, sizeof *values);
+    for (size_t i = 0; i < k->count; i++) {
+        keywords[i] = k->keywords[i];
+        values[i] = k->values[i];
     }
-    PQconninfoFree(used);
+    for (size_t i = 0; i < count; i++) {
+        keywords[k->count + i] = more[i].keyword;
+        values[k->count + i] = more[i].value;
+    }
+    return PQconnectStartParams(keywords, values, 1);
+}
+
+/* libpq tells what it uses of a connection only. This one's last option is one that it refuses, before it does anything; and with a
+ * password it doesn't look for one, and has nothing to warn of. */
+PQconninfoOption *pg_keywords_used(const struct pg_keywords *k) {
+    static const struct pg_keyword refused[] = { { "password", "none" }, { "target_session_attrs", "none" } };
+    PGconn *conn = pg_keywords_connect(k, refused, HX_ARRAY_LEN(refused));
+    PQconninfoOption *used = PQconninfo(conn);
+    PQfinish(conn);
+    return used;
+}
+
+const char *pg_keywords_value(const PQconninfoOption *options, const char *keyword) {
+    const PQconninfoOption *o = find(options, keyword);
+    return o ? o->val : NULL;
 }

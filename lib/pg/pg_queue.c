@@ -76,11 +76,12 @@ static int64_t earliest(const struct pg_tx_list *list, int64_t than) {
 
 static void expire_queued(struct hx_pg *pg, struct hx_pg_tx *tx) {
     struct hx_pg_error error;
+    const char *port;
     if (tx->failed)
         error = tx->error;
     else if (pg->state != PG_CONNECTED && pg->told_down)
         error = pg->told; /* what keeps us from connecting is the better answer, also while it is tried again */
-    else
+    else if (pg->state != PG_RESOLVING || !pg_hosts_unknown(&pg->hosts, tx->timeout_ms, &error, &port))
         pg_error_set(&error, HX_PG_UNAVAILABLE, "not sent within %" PRId64 " ms", tx->timeout_ms);
     error.in_doubt = false;
     error.backend_pid = 0;

@@ -9,12 +9,23 @@
 static const char at[] = "connection to server at \"", socket_at[] = "connection to server on socket \"",
                   failed[] = " failed: ";
 
-void pg_remember_server(struct hx_pg *pg) {
-    const char *host = PQhost(pg->conn), *port = PQport(pg->conn);
+void pg_remember_host(struct hx_pg *pg, const char *host, const char *port) {
     if (!host || !*host)
         return;
     free(pg->server);
     pg->server = hx_printf(strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port ? port : "");
+}
+
+void pg_remember_server(struct hx_pg *pg) {
+    pg_remember_host(pg, PQhost(pg->conn), PQport(pg->conn));
+}
+
+char *pg_server_named(const struct pg_hosts *hosts, const char *text) {
+    const char *address = hx_startswith(text, at) ? text + strlen(at) : NULL;
+    const char *end = address ? strchr(address, '"') : NULL;
+    _cleanup_free_ char *number = end ? hx_strndup(address, (size_t)(end - address)) : NULL;
+    const char *name = number ? pg_hosts_name(hosts, number) : NULL;
+    return name ? hx_printf("%s%s\" (%s)%s", at, name, number, end + 1) : hx_strdup(text);
 }
 
 char *hx_pg_server(struct hx_pg *pg) {

@@ -3,6 +3,9 @@
 
 #include "lib/pg/pg_internal.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* The value that libpq will take: the last one. */
 static const char *value(const struct pg_keywords *k, const char *keyword) {
     const char *found = NULL;
@@ -89,30 +92,55 @@ static void options_are_found_in_a_connection_string(void **state) {
     }
 }
 
-static void hosts_take_turns(void **state) {
+static void libpq_says_what_it_makes_of_them(void **state) {
     (void)state;
     struct pg_keywords k;
-    build(&k, (const char *[]){ "host", "port", NULL }, (const char *[]){ "127.0.0.1,127.0.0.2,127.0.0.3", "1", NULL });
-    size_t count = k.count;
-    static const char *const turns[] = { "127.0.0.2,127.0.0.3,127.0.0.1", "127.0.0.3,127.0.0.1,127.0.0.2",
-                                         "127.0.0.1,127.0.0.2,127.0.0.3" };
-    for (size_t i = 0; i < HX_ARRAY_LEN(turns); i++) {
-        PGconn *conn = PQconnectStartParams((const char *const *)k.keywords, (const char *const *)k.values, 1);
-        assert_int_equal(pg_keywords_hosts(conn), 3);
-        pg_keywords_rotate(&k, conn);
-        PQfinish(conn);
-        assert_string_equal(value(&k, "host"), turns[i]);
-        assert_string_equal(value(&k, "port"), "1");
-        assert_int_equal(k.count, count + 1);
-    }
+    build(&k, (const char *[]){ "dbname", "port", NULL },
+          (const char *[]){ "host=127.0.0.1,127.0.0.2 port=9", "1", NULL });
+    PQconninfoOption *used = pg_keywords_used(&k);
+    assert_string_equal(pg_keywords_value(used, "host"), "127.0.0.1,127.0.0.2");
+    assert_string_equal(pg_keywords_value(used, "port"), "1");
+    assert_null(pg_keywords_value(used, "hostaddr"));
+    PQconninfoFree(used);
+
+    const struct pg_keyword more[] = { { "host", "127.0.0.3" }, { "port", "" }, { "hostaddr", NULL } };
+    PGconn *conn = pg_keywords_connect(&k, more, HX_ARRAY_LEN(more));
+    assert_string_equal(PQhost(conn), "127.0.0.3");
+    assert_string_equal(PQport(conn), "1");
+    PQfinish(conn);
     pg_keywords_free(&k);
+}
+
+/* libpq warns on stderr of a password file that others may read: once a connection is enough. */
+static void asking_libpq_reads_no_password_file(void **state) {
+    (void)state;
+    char password[] = "/tmp/test_pg_keywords.XXXXXX", said[] = "/tmp/test_pg_keywords.XXXXXX";
+    int file = mkstemp(password), output = mkstemp(said), before = dup(STDERR_FILENO);
+    assert_int_equal(fchmod(file, 0644), 0);
+    setenv("PGPASSFILE", password, 1);
+    struct pg_keywords k;
+    build(&k, (const char *[]){ "host", NULL }, (const char *[]){ "127.0.0.1", NULL });
+    dup2(output, STDERR_FILENO);
+    PQconninfoFree(pg_keywords_used(&k));
+    dup2(before, STDERR_FILENO);
+    unsetenv("PGPASSFILE");
+    assert_int_equal(lseek(output, 0, SEEK_END), 0);
+    pg_keywords_free(&k);
+    unlink(password);
+    unlink(said);
+    close(file);
+    close(output);
+    close(before);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ours_are_there),       cmocka_unit_test(the_users_win),
-        cmocka_unit_test(the_environment_wins), cmocka_unit_test(options_are_found_in_a_connection_string),
-        cmocka_unit_test(hosts_take_turns),
+        cmocka_unit_test(ours_are_there),
+        cmocka_unit_test(the_users_win),
+        cmocka_unit_test(the_environment_wins),
+        cmocka_unit_test(options_are_found_in_a_connection_string),
+        cmocka_unit_test(libpq_says_what_it_makes_of_them),
+        cmocka_unit_test(asking_libpq_reads_no_password_file),
     };
     return cmocka_run_group_tests(tests, clean_environment, NULL);
 }

@@ -62,9 +62,19 @@ static void the_server_that_was_tried_last(void **state) {
     assert_string_equal(text, "PostgreSQL");
 }
 
+static void a_text_without_a_looked_up_address_stays(void **state) {
+    (void)state;
+    const struct pg_hosts none = { 0 };
+    for (size_t i = 0; i < HX_ARRAY_LEN(samples); i++) {
+        _cleanup_free_ char *text = pg_server_named(&none, samples[i].message);
+        assert_string_equal(text, samples[i].message);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_in_words),
+        cmocka_unit_test(a_text_without_a_looked_up_address_stays),
         cmocka_unit_test(the_server_that_was_tried_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

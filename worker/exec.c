@@ -40,6 +40,7 @@ static void log_line(struct run *run, const char *event, const char *line, size_
     }
     struct hx_log_ctx ctx = *run_ctx(run);
     ctx.event = event;
+    ctx.output = true;
     x->logged += HX_MAX(n + 1, (size_t)LOGGED_LEAST);
     if (x->logged > LOGGED_MAX) {
         run->output_truncated = true;

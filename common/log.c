@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,8 @@ static struct {
     _Atomic int level;
     _Atomic uint64_t dropped, unreported;
 } state = { .format = HX_LOG_TEXT, .level = HX_LOG_INFO };
+
+enum { END_MS = 5000, END_STILL_MS = 1000 };
 
 static const char *program(void) {
     return state.service[0] ? state.service : program_invocation_short_name;
@@ -51,13 +54,26 @@ uint64_t hx_log_dropped(void) {
     return atomic_load(&state.dropped);
 }
 
+static void end_at_exit(void) {
+    atexit(hx_log_end);
+}
+
+static int put_journal(const struct hx_buf *entry, bool output) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int r = hx_log_queue_put(entry->data, entry->len, output);
+    if (r == 1)
+        pthread_once(&once, end_at_exit);
+    return r;
+}
+
+/* 0: written; 1: it waits for the journal; or a negative errno. */
 static int put(const struct hx_log_line *line) {
     _cleanup_buf_ struct hx_buf out = { 0 };
     size_t done;
     if (state.format == HX_LOG_JOURNAL) {
         hx_log_format_journal(&out, line);
-        int r = hx_log_journal_send(out.data, out.len);
-        if (r == 0 || r == -EAGAIN)
+        int r = put_journal(&out, line->ctx->output);
+        if (r >= 0 || r == -EAGAIN)
             return r;
         hx_buf_clear(&out); /* no journal here: better as text than not at all */
     }
@@ -75,7 +91,7 @@ static struct hx_log_ctx context_of(const struct hx_log_ctx *ctx) {
     return whole;
 }
 
-static void count_dropped(uint64_t lines) {
+void hx_log_count_dropped(uint64_t lines) {
     atomic_fetch_add(&state.dropped, lines);
     atomic_fetch_add(&state.unreported, lines);
 }
@@ -105,10 +121,27 @@ static void report_dropped(void) {
 }
 
 static void emit(const struct hx_log_line *line) {
-    if (put(line) < 0)
-        count_dropped(1);
-    else
+    int r = put(line);
+    if (r < 0)
+        hx_log_count_dropped(1);
+    else if (r == 0)
         report_dropped();
+}
+
+int hx_log_flush(void) {
+    if (!hx_log_queue_waits())
+        return -1;
+    int pause_ms = hx_log_queue_flush();
+    if (pause_ms < 0)
+        report_dropped();
+    return pause_ms;
+}
+
+void hx_log_end(void) {
+    if (!hx_log_queue_waits())
+        return;
+    hx_log_queue_end(END_MS, END_STILL_MS);
+    report_dropped();
 }
 
 static uint64_t count_lines(const char *text, size_t n) {
@@ -142,7 +175,7 @@ void hx_log_forward(const char *lines, size_t n) {
     if (flows)
         report_dropped();
     else
-        count_dropped(count_lines(lines, n));
+        hx_log_count_dropped(count_lines(lines, n));
     errno = saved_errno;
 }
 
@@ -192,7 +225,7 @@ void hx_log_note(const struct hx_log_ctx *ctx, const char *fmt, ...) {
                                                          .environment = state.environment,
                                                          .message = message.data,
                                                          .wall_us = hx_wall_us() });
-    hx_log_journal_send(entry.data, entry.len);
+    put_journal(&entry, false);
 }
 
 /* What a tool has to say before it ends must not be lost: unlike the log, this waits for its reader, a while. */

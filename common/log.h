@@ -1,7 +1,7 @@
 /* Logging of the programs (libraries stay silent above debug): journald's native protocol with fields, JSON lines,
- * or text. Never blocks: what can't be written at once is dropped and counted; behind the first line that gets through
- * again one with the event log.dropped says how many, whatever the level. Every message passes hx_redact, and control
- * characters are escaped. */
+ * or text. Never blocks: what the journal can't take at once waits in a bounded queue, what else can't be written at once is
+ * dropped and counted; behind the first line that gets through again one with the event log.dropped says how many,
+ * whatever the level. Every message passes hx_redact, and control characters are escaped. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,6 +37,7 @@ struct hx_log_ctx {
     /* more members of a JSON object without the braces, e.g. "\"config\":{…}"; already redacted */
     const char *detail_json;
     const char *detail_text; /* the same in brief, for text, which leaves detail_json out; already redacted */
+    bool output;             /* a program printed it: where there is no room for all, it goes before our own lines */
 };
 #define HX_LOG_CTX ((struct hx_log_ctx){ .attempt = -1, .fence = -1, .partition = -1, .offset = -1 })
 /* The context of a line that is about nothing but an event (common/log_event.h lists those that operators act on). */
@@ -58,6 +59,12 @@ bool hx_log_enabled(enum hx_log_level level);
 void hx_log_forward(const char *lines, size_t n);
 /* True for a line that one of our programs logged to a pipe, as JSON or text; its beginning is enough. */
 bool hx_log_wrote(const char *line, size_t n);
+/* Sends what waits for the journal, as far as it takes that, for about a millisecond at most. Returns after how many ms to
+ * call it again, -1: nothing waits. Loops (common/loop.h) call it by themselves. */
+int hx_log_flush(void);
+/* The last of a program's lines: waits for a journal that is busy, up to five seconds, one for one that stands still; what
+ * it doesn't take then is dropped. At exit(3) by itself; to be called before _exit(2). */
+void hx_log_end(void);
 /* Lines dropped since the start because the reader was slow or gone. */
 uint64_t hx_log_dropped(void);
 

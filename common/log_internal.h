@@ -44,6 +44,17 @@ int hx_log_write(const char *data, size_t len, size_t *ret_done);
 /* The same, to stderr, but waits up to a second each time the reader is slow. */
 void hx_log_write_patiently(const char *data, size_t len);
 
+/* log.c */
+void hx_log_count_dropped(uint64_t lines);
+
+/* log_queue.c: any thread. Sends an entry, behind those that wait; what a program printed is the first that finds no room. 0: sent;
+ * 1: waits; -EAGAIN: no room; else: there is no journal. */
+int hx_log_queue_put(const char *entry, size_t len, bool output);
+bool hx_log_queue_waits(void);
+int hx_log_queue_flush(void); /* as hx_log_flush */
+/* Waits so long for a journal that reads, and so long for one that stands still; drops the rest. */
+void hx_log_queue_end(int64_t all_ms, int64_t still_ms);
+
 /* log_journal.c: sends one entry. -EAGAIN: the journal is slow; else: there is none. */
 int hx_log_journal_send(const char *entry, size_t len);
 bool hx_log_journal_attached(int fd); /* $JOURNAL_STREAM names it */

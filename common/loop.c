@@ -1,5 +1,6 @@
 #include "common/loop.h"
 
+#include "common/log.h"
 #include "common/loop_internal.h"
 #include "common/text.h"
 
@@ -119,6 +120,14 @@ static void dispatch(struct hx_loop *loop, const struct epoll_event *ready, int 
     }
 }
 
+/* What waits for the journal must not wait for the next event. */
+static int wait_ms(const struct hx_loop *loop, int timeout_ms) {
+    int flush_ms = hx_log_flush();
+    if (flush_ms >= 0 && (timeout_ms < 0 || flush_ms < timeout_ms))
+        timeout_ms = flush_ms;
+    return hx_loop_timers_wait(loop, timeout_ms);
+}
+
 /* Timers before descriptors: what a descriptor's callback sets to 0 is due in the next round. */
 static int round_once(struct hx_loop *loop, int timeout_ms) {
     struct epoll_event ready[READY_MAX];
@@ -128,7 +137,7 @@ static int round_once(struct hx_loop *loop, int timeout_ms) {
         return 0;
     if (loop->stopped || loop->reap)
         timeout_ms = 0;
-    int n = epoll_wait(loop->epoll_fd, ready, READY_MAX, hx_loop_timers_wait(loop, timeout_ms));
+    int n = epoll_wait(loop->epoll_fd, ready, READY_MAX, wait_ms(loop, timeout_ms));
     if (n < 0 && errno != EINTR)
         return -errno;
     loop->rounds++;

@@ -98,8 +98,10 @@ int main(int argc, char **argv) {
         hx_channel_new(s->loop, start.channel_fd, scheduler_heard, s, &s->channel);
     code = scheduler_run(s);
     s->channel = hx_channel_free(s->channel);
-    if (scheduler_has_helper(s))
+    if (scheduler_has_helper(s)) {
+        hx_log_end();
         _exit(code); /* it reads the configuration still */
+    }
     hx_loop_free(s->loop);
     hx_evidence_unmap(s->evidence);
     hx_config_free(arguments.config);

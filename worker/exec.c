@@ -17,16 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* What a run may put into the log, where a line counts for its own bytes and at least so many, the longest line that is looked at as a message, and how many stages are events whatever comes behind. */
 enum { LOGGED_MAX = 256 * 1024, LOGGED_LEAST = 64, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024, STAGES_MAX = 1000 };
+enum { RSS_LAG_KB = 1024 };
 
 struct exec {
     pid_t pid; /* of the child and its group; 0 once reaped */
     struct output *out, *err;
     size_t logged;
+    long own_rss_kb;     /* this worker's largest size until it was started */
     struct message said; /* the last result, error, snooze, cancel of its messages */
     char *stage;         /* the last that was told: the same one again is only progress */
     unsigned stages;
@@ -41,6 +44,7 @@ static void log_line(struct run *run, const char *event, const char *line, size_
     }
     struct hx_log_ctx ctx = *run_ctx(run);
     ctx.event = event;
+    ctx.output = true;
     x->logged += HX_MAX(n + 1, (size_t)LOGGED_LEAST);
     if (x->logged > LOGGED_MAX) {
         run->output_truncated = true;
@@ -114,6 +118,7 @@ static void err_line(const char *line, size_t n, bool cut, void *user) {
 /* What a run used: all its processes where they are counted, else the program itself and those children of it that it waited for. */
 struct spent {
     long long max_rss_kb, cpu_ms;
+    bool max_rss_known; /* else it is at most that */
     struct hx_cgroup_usage all;
 };
 
@@ -121,13 +126,22 @@ static long long milliseconds(struct timeval t) {
     return t.tv_sec * 1000LL + t.tv_usec / 1000;
 }
 
+/* The child of a vfork has our memory until its exec, and the kernel counts that as its own: of a program that stayed below our size it knows no
+ * more than that. Its counters lag behind by some hundred KiB. */
+static bool above_ours(const struct exec *x, const struct rusage *usage) {
+    return usage->ru_maxrss > x->own_rss_kb + RSS_LAG_KB;
+}
+
 static struct spent take_stock(struct run *run, const struct rusage *usage) {
     struct spent s = { .max_rss_kb = usage->ru_maxrss,
+                       .max_rss_known = above_ours(run->exec, usage),
                        .cpu_ms = milliseconds(usage->ru_utime) + milliseconds(usage->ru_stime),
                        .all = cgroup_usage(run->cgroup) };
     if (s.all.cpu_us >= 0)
         s.cpu_ms = s.all.cpu_us / 1000;
-    int n = snprintf(run->spent, sizeof run->spent, "\"max_rss_kb\":%lld,\"cpu_ms\":%lld", s.max_rss_kb, s.cpu_ms);
+    int n = snprintf(run->spent, sizeof run->spent, "\"cpu_ms\":%lld", s.cpu_ms);
+    if (s.max_rss_known)
+        n += snprintf(run->spent + n, sizeof run->spent - (size_t)n, ",\"max_rss_kb\":%lld", s.max_rss_kb);
     if (s.all.memory_peak >= 0)
         snprintf(run->spent + n, sizeof run->spent - (size_t)n, ",\"memory_peak_kb\":%lld",
                  (long long)s.all.memory_peak / 1024);
@@ -149,8 +163,10 @@ static void mention_limits(const struct run *run, const struct spent *spent, cha
     if (!run->handler->memory_max)
         return;
     hx_size_format(run->handler->memory_max, max);
-    long long peak = spent->all.memory_peak >= 0 ? spent->all.memory_peak / 1024 : spent->max_rss_kb;
-    snprintf(message + n, size - n, " (memory_max %s, %lldM used)", max, peak / 1024);
+    bool counted = spent->all.memory_peak >= 0;
+    long long peak = counted ? spent->all.memory_peak / 1024 : spent->max_rss_kb;
+    const char *bound = counted || spent->max_rss_known ? "" : "at most ";
+    snprintf(message + n, size - n, " (memory_max %s, %s%lldM used)", max, bound, (peak + 1023) / 1024);
 }
 
 /* Why it died is known better than by the signal: the kernel keeps count. */
@@ -256,6 +272,12 @@ static int hide_credentials(void) {
     return r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -ENOENT ? -1 : r;
 }
 
+static long own_rss_kb(void) {
+    struct rusage own = { 0 };
+    getrusage(RUSAGE_SELF, &own);
+    return own.ru_maxrss;
+}
+
 static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
     _cleanup_close_ int in = payload_fd(job), rules = hide_credentials();
     if (in < 0 || rules < -1)
@@ -281,6 +303,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .publish_pid = &run->evidence->pgid,
     };
     int r = hx_spawn(&spec, &run->exec->pid);
+    run->exec->own_rss_kb = own_rss_kb();
     environment_free(env);
     cgroup_shut(run->cgroup);
     return r;

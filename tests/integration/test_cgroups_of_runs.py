@@ -28,7 +28,7 @@ def test_what_hides_ends_with_its_run(cgroup, fleet, jobs, tmp_path):
     assert jobs.status(waits) == "running" and len(pids_in(pids)) == 3 and one.worker_pids() == [worker]
     for id in hides:
         detail = jobs.events(id)[-1][2]
-        assert detail["result"] == 1 and detail["cpu_ms"] >= 0 and detail["max_rss_kb"] > 0
+        assert detail["result"] == 1 and detail["cpu_ms"] >= 0
         assert ("memory_peak_kb" in detail) == ("memory" in cgroup.controllers)
     gate.touch()
     jobs.wait(waits, "succeeded")

@@ -86,12 +86,26 @@ def test_builtins_are_told_as_long_as_they_are_few(fleet, jobs):
     fleet.check.update(acks=ids, finished=True)
 
 
+def test_a_busy_journal_loses_nothing(journal, fleet, jobs):
+    """It comes to its socket when the run is over: what the program printed and how it ended waited in the worker, far more than the socket takes."""
+    fleet(workers=1, wrap=journal.wrap, log={"format": "journal"}, handlers=[
+        sh("talks", "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; echo '{\"result\":1}'")])
+    journal.reading.clear()
+    id = jobs.submit("talks")
+    jobs.wait(id, "succeeded")
+    journal.reading.set()
+    until(lambda: journal.of(HEIMDEX_JOB_ID=id, HEIMDEX_EVENT="job.ended"), 20, "its end is told")
+    story = journal.of(HEIMDEX_JOB_ID=id, SYSLOG_IDENTIFIER="heimdex-worker")
+    assert [e["MESSAGE"] for e in story if e["HEIMDEX_EVENT"] == "handler.stdout"] == [f"line {i}" for i in range(2000)]
+    assert story[-1]["HEIMDEX_EVENT"] == "job.ended" and not journal.of(HEIMDEX_EVENT="log.dropped")
+
+
 def test_nobody_waits_for_it(journal, fleet, jobs):
     """It stands still, is stopped, comes back: jobs go on meanwhile, and what was lost is counted."""
     one = fleet(workers=1, wrap=journal.wrap, log={"format": "journal", "heartbeat": "500ms"}, handlers=[
         sh("talks", "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; echo '{\"result\":1}'")])
     journal.reading.clear()
-    frozen = jobs.batch([{"type": "talks"}] * 3 + [{"type": "mock_process"}] * 50)
+    frozen = jobs.batch([{"type": "talks"}] * 12 + [{"type": "mock_process"}] * 50)
     jobs.wait(frozen, "succeeded")
     journal.reading.set()
     reports = until(lambda: journal.of(HEIMDEX_EVENT="log.dropped", SYSLOG_IDENTIFIER="heimdex-worker"), 20, "what was dropped is said")

@@ -9,18 +9,24 @@
 
 #include "common/log_event.h"
 #include "common/log_internal.h"
+#include "common/loop.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+
+enum { DEADLINE_MS = 60000 };
 
 /* A journal of our own: a datagram socket in a new folder. */
 struct fixture {
     char folder[32], path[64];
-    int socket;
+    int socket, received;
 };
 
 static int setup(void **state) {
@@ -41,22 +47,29 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    hx_log_journal_set_path(NULL);
     close(f->socket);
     unlink(f->path);
+    hx_log_end(); /* nothing waits for the next test's */
+    hx_log_journal_set_path(NULL);
     rmdir(f->folder);
     free(f);
     return 0;
 }
 
+/* True when there is an entry to receive; what waits in the program is sent for it. */
+static bool another(const struct fixture *f) {
+    hx_log_flush();
+    return poll(&(struct pollfd){ .fd = f->socket, .events = POLLIN }, 1, 0) == 1;
+}
+
 /* The next entry: a datagram's bytes, or those of the memfd that came with it. */
 static char *receive(const struct fixture *f, bool *ret_memfd) {
-    struct hx_buf b = { 0 };
+    static char bytes[1 << 20];
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct iovec part = { .iov_base = hx_buf_reserve(&b, 1 << 20), .iov_len = 1 << 20 };
+    struct iovec part = { .iov_base = bytes, .iov_len = sizeof(bytes) };
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
     };
@@ -73,9 +86,7 @@ static char *receive(const struct fixture *f, bool *ret_memfd) {
         close(fd);
     }
     assert_true(n > 0);
-    b.len = (size_t)n;
-    hx_buf_putc(&b, '\0');
-    return hx_buf_take(&b);
+    return hx_printf("%.*s", (int)n, bytes);
 }
 
 static void sends_fields(void **state) {
@@ -154,26 +165,126 @@ static void sends_big_entries_as_a_memfd(void **state) {
     assert_int_equal(strcspn(entry, "\n"), 8 + 500000);
 }
 
-static void a_slow_journal_drops(void **state) {
-    bool memfd;
+static void line_of_a_program(int i) {
+    struct hx_log_ctx ctx = *HX_EVENT("handler.stdout");
+    ctx.output = true;
+    hx_info(&ctx, "%d %01000d", i, 0);
+}
+
+static int number_of(const char *entry) {
+    return (int)strtol(entry + strlen("MESSAGE="), NULL, 10);
+}
+
+/* Its socket takes ten or some hundred entries before somebody reads them: many more are on their way, and none is lost. */
+static void a_busy_journal_loses_nothing(void **state) {
     uint64_t before = hx_log_dropped();
-    for (int i = 0; i < 10000 && hx_log_dropped() < before + 3; i++)
-        hx_info(NULL, "line %d", i);
-    assert_int_equal(hx_log_dropped() - before, 3);
-    free(receive(*state, &memfd));
-    hx_info(NULL, "there is room for one");
-    assert_int_equal(hx_log_dropped() - before, 3);
-    free(receive(*state, &memfd));
-    free(receive(*state, &memfd));
-    hx_info(NULL, "there is room for two");
-    for (bool room = false; !room;) {
+    bool memfd;
+    int next = 0;
+    for (int i = 0; i < 2000; i++)
+        line_of_a_program(i);
+    while (another(*state)) {
         _cleanup_free_ char *entry = receive(*state, &memfd);
-        room = strstr(entry, "MESSAGE=there is room for two\n");
+        assert_int_equal(number_of(entry), next++);
     }
-    _cleanup_free_ char *report = receive(*state, &memfd);
-    assert_non_null(strstr(report, "MESSAGE=3 lines dropped"));
-    assert_non_null(strstr(report, "HEIMDEX_EVENT=log.dropped\n"));
-    assert_non_null(strstr(report, "HEIMDEX_DETAIL={\"dropped\":3}\n"));
+    assert_int_equal(next, 2000);
+    assert_int_equal(hx_log_dropped(), before);
+    assert_int_equal(hx_log_flush(), -1);
+}
+
+/* Output goes before what we have to say, and that not for ever either; when all is through, what was lost is told. */
+static void a_still_journal_drops(void **state) {
+    _cleanup_free_ char *last = NULL;
+    uint64_t before = hx_log_dropped();
+    bool memfd, ended = false;
+    for (int i = 0; i < 20000 && hx_log_dropped() < before + 3; i++)
+        line_of_a_program(i);
+    assert_int_equal(hx_log_dropped() - before, 3);
+    hx_info(HX_EVENT("job.ended"), "its end");
+    assert_int_equal(hx_log_dropped() - before, 3);
+    while (another(*state)) {
+        free(last);
+        last = receive(*state, &memfd);
+        ended |= strstr(last, "HEIMDEX_EVENT=job.ended\n") != NULL;
+        assert_true(!ended || number_of(last) == 0 || strstr(last, "log.dropped"));
+    }
+    assert_true(ended);
+    assert_non_null(strstr(last, "MESSAGE=3 lines dropped"));
+    assert_non_null(strstr(last, "HEIMDEX_EVENT=log.dropped\n"));
+    assert_non_null(strstr(last, "HEIMDEX_DETAIL={\"dropped\":3}\n"));
+    for (int i = 0; i < 20000 && hx_log_dropped() < before + 6; i++)
+        hx_info(NULL, "%01000d", i);
+    assert_int_equal(hx_log_dropped() - before, 6);
+}
+
+/* What waits while there is no journal is sent when one is back. */
+static void waits_for_one_that_comes_back(void **state) {
+    struct fixture *f = *state;
+    bool memfd;
+    int next = 0;
+    for (int i = 0; i < 1000; i++)
+        line_of_a_program(i);
+    hx_log_journal_set_path("/does/not/exist");
+    assert_true(hx_log_flush() > 0);
+    hx_log_journal_set_path(f->path);
+    for (; another(f); next++) {
+        _cleanup_free_ char *entry = receive(f, &memfd);
+        assert_int_equal(number_of(entry), next);
+    }
+    assert_int_equal(next, 1000);
+}
+
+static void read_one(int fd, uint32_t events, void *user) {
+    struct fixture *f = user;
+    bool memfd;
+    (void)fd, (void)events;
+    free(receive(f, &memfd));
+    f->received++;
+}
+
+/* Nobody has to see to it but the loop, which has nothing else to do. */
+static void the_loop_sends_what_waits(void **state) {
+    struct fixture *f = *state;
+    struct hx_loop *loop;
+    struct hx_watch *watch;
+    assert_int_equal(hx_loop_new(&loop), 0);
+    assert_int_equal(hx_watch_new(loop, f->socket, EPOLLIN, read_one, f, &watch), 0);
+    for (int i = 0; i < 2000; i++)
+        line_of_a_program(i);
+    while (f->received < 2000)
+        assert_int_equal(hx_loop_once(loop, -1), 0);
+    hx_loop_free(loop);
+}
+
+/* A program that ends waits for its reader; who stands still is not waited for long. */
+static void the_end_waits_for_a_reader(void **state) {
+    struct fixture *f = *state;
+    uint64_t before = hx_log_dropped();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int i = 0; i < 2000; i++)
+            line_of_a_program(i);
+        hx_log_queue_end(DEADLINE_MS, DEADLINE_MS);
+        _exit(hx_log_dropped() == before ? 0 : 1);
+    }
+    int status = -1;
+    bool memfd;
+    for (pid_t ended = 0; ended == 0 || f->received < 2000;) {
+        if (ended == 0)
+            ended = waitpid(pid, &status, WNOHANG);
+        if (poll(&(struct pollfd){ .fd = f->socket, .events = POLLIN }, 1, 10) == 1) {
+            free(receive(f, &memfd));
+            f->received++;
+        } else if (ended != 0)
+            break;
+    }
+    assert_int_equal(f->received, 2000);
+    assert_int_equal(status, 0);
+    for (int i = 0; i < 2000; i++)
+        line_of_a_program(i);
+    hx_log_queue_end(DEADLINE_MS, 0);
+    assert_true(hx_log_dropped() > before);
+    assert_int_equal(hx_log_flush(), -1);
 }
 
 /* Without a journal a line is still worth printing, and a journal that comes back is used again. */
@@ -229,7 +340,11 @@ int main(void) {
         TEST(sends_big_entries_as_a_memfd),
         TEST(an_event_of_the_catalog),
         TEST(a_note_of_a_tool),
-        TEST(a_slow_journal_drops),
+        TEST(a_busy_journal_loses_nothing),
+        TEST(a_still_journal_drops),
+        TEST(waits_for_one_that_comes_back),
+        TEST(the_loop_sends_what_waits),
+        TEST(the_end_waits_for_a_reader),
         TEST(falls_back_to_text),
         TEST(knows_its_stream),
     };

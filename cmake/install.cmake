@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 set(HEIMDEX_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go")
 set(HEIMDEX_CONFIG_DIR /etc/heimdex CACHE PATH "Where the configuration goes")
 
-file(GLOB units CONFIGURE_DEPENDS systemd/*.service systemd/*.socket systemd/*.slice systemd/*.target)
+file(GLOB units CONFIGURE_DEPENDS systemd/*.service systemd/*.slice systemd/*.target)
 install(FILES ${units} DESTINATION ${HEIMDEX_UNIT_DIR})
 foreach(kind sysusers tmpfiles)
     if(EXISTS ${PROJECT_SOURCE_DIR}/systemd/heimdex.${kind})

@@ -74,7 +74,23 @@ static int allow_all_but(int rules, const char *directory) {
     return r;
 }
 
+/* 0, or -ENOENT where it is empty. */
+static int look_into(const char *directory) {
+    int r = -ENOENT;
+    DIR *list = opendir(directory);
+    if (!list)
+        return -errno;
+    for (const struct dirent *entry; r < 0 && (entry = readdir(list));)
+        if (!hx_streq(entry->d_name, ".") && !hx_streq(entry->d_name, ".."))
+            r = 0;
+    closedir(list);
+    return r;
+}
+
 int hx_landlock_hide(const char *directory) {
+    int seen = look_into(directory);
+    if (seen < 0)
+        return seen;
     int rules = create();
     if (rules < 0)
         return rules;

@@ -7,6 +7,7 @@
 #include "lib/config/logging.h"
 #include "lib/notify/notify.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,7 +85,7 @@ static void report_credentials(void) {
     if (!directory || !*directory)
         return;
     _cleanup_close_ int rules = hx_landlock_hide(directory);
-    if (rules < 0)
+    if (rules < 0 && rules != -ENOENT)
         hx_warning(HX_EVENT("credentials.readable"), "handlers can read %s: Landlock: %s", directory, strerror(-rules));
 }
 

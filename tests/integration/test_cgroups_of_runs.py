@@ -72,7 +72,7 @@ def test_cores_of_a_run(cgroup, fleet, jobs):
     warnings = [line for line in one.log().splitlines() if "handler half: cpu_max: not limited here: " in line]
     if "cpu" not in cgroup.controllers:
         assert len(warnings) == 1
-        return
+        pytest.skip("control groups (v2) have no cpu controller here: that it isn't limited was said")
     assert not warnings
     id = jobs.submit("half")
     group = until(lambda: [group for group in cgroup.groups() if "/run-" in group], 20, "its group")[0]

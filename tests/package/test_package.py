@@ -136,6 +136,7 @@ def test_an_upgrade_restarts_what_runs_and_only_that(maintained):
 @pytest.mark.parametrize("answer, word", [
     ('case $* in *--check-config) echo "heimdex-supervisor: $HEIMDEX_CONFIG:1: bad" >&2; exit 78 ;; esac', "/etc/heimdex/media/heimdex.conf:1: bad"),
     ("""case $* in *"current --json") echo '{"revision":"a7e3905fd21c","head":false}' ;; esac""", "heimdex-migrate upgrade head"),
+    ('case $* in *"current --json") exit 1 ;; esac', "doesn't know"),
 ])
 def test_an_upgrade_leaves_alone_what_the_new_programs_could_not_start(maintained, answer, word):
     """A restart would be the end of a fleet that runs: of this host's two, the one called media."""
@@ -145,9 +146,25 @@ def test_an_upgrade_leaves_alone_what_the_new_programs_could_not_start(maintaine
     assert "heimdex-supervisor@media.service is not restarted" in done.stderr and word in done.stderr
 
 
+def test_an_upgrade_restarts_what_migrates_when_it_starts(maintained):
+    """heimdex-migrate.service is enabled: this host's other fleet has its schema from elsewhere."""
+    requires = 'case $* in show*Requires*heimdex-supervisor.service) echo "sysinit.target heimdex-migrate.service heimdex.slice" ;; esac'
+    older = """case $* in *"current --json") echo '{"revision":"a7e3905fd21c","head":false}' ;; esac"""
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{requires}", "runuser": older})
+    assert restarted(calls) == ["heimdex-supervisor.service"]
+    assert "heimdex-supervisor@media.service is not restarted" in done.stderr and "heimdex-supervisor.service is not" not in done.stderr
+
+
 def test_an_upgrade_does_not_fail_when_the_fleet_is_not_ready(maintained):
     _, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING, "deb-systemd-invoke": "exit 1"})
     assert "not ready yet" in done.stderr
+
+
+def test_its_scripts_name_units_that_there_are(unpacked):
+    units = {path.name for path in (unpacked / "lib/systemd/system").iterdir()}
+    for script in "postinst", "prerm", "postrm":
+        named = re.findall(r"\bheimdex[a-z-]*@?\*?\.(?:service|socket|slice)", (unpacked / "DEBIAN" / script).read_text())
+        assert {name.replace("*", "") for name in named} <= units, script
 
 
 def test_a_purge_removes_what_the_package_made(maintained):

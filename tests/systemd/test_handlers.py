@@ -2,6 +2,9 @@
 import ctypes
 import re
 
+import pytest
+
+from support.servers import ROOT
 from support.wait import until
 
 LANDLOCK_CREATE_RULESET = 444
@@ -12,24 +15,24 @@ def handler(type, script, **options):
     return {"type": type, "exec": ["/bin/sh", "-c", script], **options}
 
 
+def in_group(machine, service, script):
+    """What a line of shell says in the folder of the unit's control group."""
+    return machine.run("sh", "-c", f'cd /sys/fs/cgroup/unified"$1" 2>/dev/null || cd /sys/fs/cgroup"$1" && {script}', "sh", service.show("ControlGroup")).stdout
+
+
 def groups(machine, service):
     """Control groups in the unit's own."""
-    found = machine.run("sh", "-c", 'cd /sys/fs/cgroup/unified"$1" 2>/dev/null || cd /sys/fs/cgroup"$1"; find . -mindepth 1 -type d', "sh",
-                        service.show("ControlGroup")).stdout
-    return sorted(line[2:] for line in found.splitlines())
+    return sorted(line[2:] for line in in_group(machine, service, "find . -mindepth 1 -type d").splitlines())
 
 
 def test_runs_have_control_groups(service, machine, jobs):
-    service.configure(handlers=[handler("waits", "sleep 300", cpu_max=0.5), handler("hides", HIDES)], supervisor={"workers": 1}).start()
+    service.configure(handlers=[handler("waits", "sleep 300"), handler("hides", HIDES)], supervisor={"workers": 1}).start()
     assert [group for group in groups(machine, service) if not group.startswith("worker-")] == ["supervisor"]
     waits = service.submit("waits")
     jobs.wait(waits, "running")
     until(lambda: [group for group in groups(machine, service) if re.fullmatch(r"worker-\d+/run-\d+", group)], what="the group of the run")
     said = [e["MESSAGE"] for e in machine.journal("HEIMDEX_EVENT=cgroups")]
     assert not [line for line in said if "handlers have no cgroups of their own" in line], said
-    limited = not [line for line in said if "no cpu controller" in line]
-    warned = [line for line in service.messages() if "handler waits: cpu_max: not limited here" in line]
-    assert len(warned) == (0 if limited else 1)
     jobs.wait(hides := service.submit("hides"), "succeeded")
     hidden = machine.read("/var/lib/heimdex/hidden").strip()
     until(lambda: machine.run("ps", "-o", "pid=", "-p", hidden, check=False).stdout == "", what="the end of what it hid")
@@ -39,15 +42,73 @@ def test_runs_have_control_groups(service, machine, jobs):
     service.stop()
 
 
+def test_cores_of_a_run(service, machine, jobs):
+    """Limited, or said not to be."""
+    service.configure(handlers=[handler("half", "sleep 300", cpu_max=0.5)], supervisor={"workers": 1}).start()
+    warned = [line for line in service.messages() if "handler half: cpu_max: not limited here" in line]
+    if "cpu" not in in_group(machine, service, "cat cgroup.controllers").split():
+        assert len(warned) == 1
+        pytest.skip("control groups (v2) have no cpu controller here: that it isn't limited was said")
+    assert not warned
+    id = service.submit("half")
+    jobs.wait(id, "running")
+    group = until(lambda: [group for group in groups(machine, service) if "/run-" in group], what="the group of the run")[0]
+    assert in_group(machine, service, f"cat {group}/cpu.max") == "50000 100000\n"
+    jobs.ctl("cancel", id)
+    jobs.wait(id, "canceled")
+
+
+def test_a_handler_that_takes_too_much_memory_is_a_job_that_failed(service, machine, jobs):
+    """The kernel kills one of the unit's processes: OOMPolicy=continue."""
+    service.configure(handlers=[handler("greedy", "exec tail /dev/zero", memory_max="64M", max_attempts=1)]).start()
+    assert service.show("OOMPolicy") == "continue"
+    if "memory" not in in_group(machine, service, "cat cgroup.controllers").split():
+        pytest.skip("control groups (v2) have no memory controller here")
+    main, id = service.pid, service.submit("greedy")
+    jobs.wait(id, "dead_letter")
+    assert jobs.row(id)["last_error_code"] == "memory_max"
+    assert "oom_kill 0\n" not in in_group(machine, service, "cat memory.events")
+    machine.systemctl("daemon-reload")  # systemd has seen what happened before
+    jobs.wait(service.submit("mock_process"), "succeeded")
+    assert (service.active, service.pid, service.restarts) == ("active", main, 0)
+
+
+def kernel_hides():
+    """The machine's kernel is ours, and has a Landlock that hides credentials."""
+    return ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, 1) >= 2
+
+
 def test_credentials_are_not_theirs(service, machine, jobs):
     script = 'cat /run/credentials/*/pgpassword >/dev/null 2>&1; echo "{\\"result\\":{\\"exit\\":$?,\\"variable\\":\\"$CREDENTIALS_DIRECTORY\\"}}"'
     service.configure(handlers=[handler("curious", script), handler("plain", "cat /etc/passwd >/dev/null && ls /run >/dev/null && mv $(mktemp) /var/lib/heimdex/moved")]).start()
     curious, plain = service.submit("curious"), service.submit("plain")
     jobs.wait([curious, plain])
     assert (jobs.status(curious), jobs.status(plain)) == ("succeeded", "succeeded"), jobs.row(plain)
-    hidden = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, 1) >= 2  # the machine's kernel is ours
+    hidden = kernel_hides()
     assert bool(machine.journal("HEIMDEX_EVENT=credentials.readable")) == (not hidden)
     assert jobs.result(curious) == {"exit": 1 if hidden else 0, "variable": ""}
+    if not hidden:
+        pytest.skip("no Landlock here: that credentials can be read was said")
+
+
+def test_a_sandbox_of_a_handlers_own(service, machine, jobs):
+    """With the lines of the example for it; it can mount where the fleet has no credential."""
+    example = (ROOT / "examples/handlers-that-need-more.conf").read_text()
+    lines = re.search(r"^# sandboxes of their own.*\n((?:#\S.*\n)+)", example, re.M)[1].replace("#", "")
+    machine.drop_in(service.unit, f"[Service]\n{lines}")
+    script = 'unshare --user --map-root-user --mount sh -c "mount -t tmpfs none /mnt && touch /mnt/own" >&2; echo "{\\"result\\":$?}"'
+    service.configure(handlers=[handler("boxed", script)], postgres={"password": service.env["PGPASSWORD"]})
+    machine.run("rm", f"/etc/credstore/{service.credential}")
+    service.start()
+    jobs.wait(without := service.submit("boxed"), "succeeded")
+    assert jobs.result(without) == 0
+    assert not machine.journal("HEIMDEX_EVENT=credentials.readable")
+    service.configure()
+    machine.systemctl("restart", service.unit)
+    jobs.wait(with_one := service.submit("boxed"), "succeeded")
+    assert (jobs.result(with_one) != 0) == kernel_hides()
+    if not kernel_hides():
+        pytest.skip("no Landlock here: what it would forbid is allowed")
 
 
 def test_one_jobs_story(service, machine, jobs):

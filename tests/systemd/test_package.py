@@ -8,6 +8,7 @@ from support.service import Service
 from support.wait import until
 
 PACKAGE = "/var/cache/heimdex/heimdex.deb"
+NEWER = "/var/cache/heimdex/newer.deb"
 # What an installation may change for good: logs, caches, dpkg's own books and what systemd makes of itself.
 OTHERS = ("/var/log", "/var/cache", "/var/lib/dpkg", "/var/lib/systemd", "/var/lib/apt", "/tmp", "/var/tmp", "/etc/passwd-", "/etc/group-",
           "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock", "/etc/.updated", "/var/.updated", "/root")
@@ -30,7 +31,7 @@ def newer(package, tmp_path_factory):
                                for line in control.read_text().splitlines(True)))
     layer = folder / "layer"
     (layer / "var/cache/heimdex").mkdir(parents=True)
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, layer / "var/cache/heimdex/newer.deb"], check=True, capture_output=True)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, f"{layer}{NEWER}"], check=True, capture_output=True)
     return layer
 
 
@@ -68,7 +69,7 @@ def test_an_upgrade_under_load(boot, machine_layers, newer, env, jobs, binaries,
     with Load(binaries, env, '{"type": "mock_process"}') as load:
         long = [jobs.submit("short") for _ in range(20)]
         jobs.wait(long[0], ("running", "succeeded"))
-        machine.run("dpkg", "--install", "/var/cache/heimdex/newer.deb")
+        machine.run("dpkg", "--install", NEWER)
         assert service.active == "active" and service.pid != before
         counted = len(load.acks)
         until(lambda: len(load.acks) > counted, what="load afterwards")
@@ -80,9 +81,42 @@ def test_an_upgrade_under_load(boot, machine_layers, newer, env, jobs, binaries,
     assert not service.processes()
 
 
+def test_an_upgrade_that_needs_another_schema(boot, machine_layers, newer, env, jobs, binaries, migrated):
+    """The fleet isn't ended by new programs that can't work with the schema, though its password is in the credstore alone. Where each of its starts
+    brings the schema along, it is restarted."""
+    machine = boot(*machine_layers, newer)
+    service = Service(machine, env).configure().start()
+    head, before = migrated.one("select version_num from alembic_version"), service.pid
+    binaries.migrate("downgrade", "-1", env=env)  # the new programs' schema is one ahead
+    asked = machine.run("runuser", "-u", "heimdex", "--", "heimdex-migrate", "current", check=False)
+    assert asked.returncode != 0 and "password" in asked.stderr
+    said = machine.run("dpkg", "--install", NEWER).stderr
+    assert f"{service.unit} is not restarted: its schema is another version's: heimdex-migrate upgrade head" in said
+    assert (service.active, service.pid) == ("active", before)
+    machine.systemctl("enable", "heimdex-migrate.service")
+    said = machine.run("dpkg", "--install", NEWER).stderr
+    assert "not restarted" not in said and "not ready" not in said
+    assert service.active == "active" and service.pid != before
+    assert migrated.one("select version_num from alembic_version") == head
+    jobs.wait(jobs.submit("mock_process"), "succeeded")
+    service.stop()
+
+
+def test_an_upgrade_to_programs_that_do_not_know_the_schema(boot, machine_layers, newer, env, migrated):
+    """Such as an older version's."""
+    machine = boot(*machine_layers, newer)
+    service = Service(machine, env).configure().start()
+    before = service.pid
+    migrated.sql("update alembic_version set version_num = 'ffffffffffff'")
+    said = machine.run("dpkg", "--install", NEWER).stderr
+    assert f"{service.unit} is not restarted: its schema is one that this version doesn't know" in said
+    assert (service.active, service.pid) == ("active", before)
+    service.stop()
+
+
 def test_an_upgrade_of_a_fleet_that_is_stopped_leaves_it_stopped(boot, machine_layers, newer):
     machine = boot(*machine_layers, newer)
-    machine.run("dpkg", "--install", "/var/cache/heimdex/newer.deb")
+    machine.run("dpkg", "--install", NEWER)
     assert machine.systemctl("list-units", "--no-legend", "heimdex*").stdout == ""
 
 

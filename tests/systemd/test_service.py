@@ -99,6 +99,16 @@ def test_a_frozen_supervisor_is_killed_by_its_watchdog(service, machine, jobs):
     assert any("Watchdog timeout" in line for line in service.messages() + [e["MESSAGE"] for e in machine.journal(f"UNIT={service.unit}")])
 
 
+def test_it_is_started_again_however_often_it_dies(service, machine):
+    """StartLimitIntervalSec=0. The burst is lowered, so that a limit, were there one, would be reached at once."""
+    machine.drop_in(service.unit, "[Unit]\nStartLimitBurst=1\n")
+    service.start()
+    for deaths in range(1, 5):
+        machine.kill(until(lambda: service.pid, what="a supervisor"))
+        until(lambda: service.restarts == deaths, what="another restart")
+    service.wait_active()
+
+
 def test_a_configuration_it_cannot_work_with_is_final(service, machine):
     """78: a start isn't tried again and again."""
     machine.write(service.config, "worker : { slotz = 3; };\n")

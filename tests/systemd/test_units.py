@@ -50,7 +50,11 @@ def test_two_fleets_on_a_host(service, machine, env, postgres, template, jobs):
                     socket="/run/heimdex/media/control")
     try:
         service.start()
-        media.configure(supervisor={"control_socket": media.socket}).start()
+        media.configure(supervisor={"workers": 1}).start()
+        assert "1 worker, " in media.ctl("doctor", HEIMDEX_SUPERVISOR_CONTROL_SOCKET=media.socket, check=False).stdout
+        assert "2 workers, " in media.ctl("doctor", check=False).stdout  # of the main fleet
+        media.configure(supervisor={"control_socket": media.socket})
+        assert "1 worker, " in media.ctl("doctor", check=False).stdout
         assert media.ask(op="status")["instance"] == "media" and service.ask(op="status")["instance"] == "main"
         assert (media.show("Slice"), service.show("Slice")) == ("heimdex.slice", "heimdex.slice")
         machine.systemctl("reload", media.unit)

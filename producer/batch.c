@@ -23,6 +23,7 @@ void batch_clear(struct batch *b) {
     arena_clear(&b->arena);
     b->n = b->piece_count = 0;
     b->started_ms = 0;
+    b->sent = false;
     batch_progressed(b);
 }
 

@@ -52,9 +52,10 @@ static struct hx_pg_tx *build(struct sender *s, struct batch *b) {
     b->types = b->submit = b->keys = -1;
     if (type_cache_is_stale(announcer_types(s->o.announcer)))
         b->types = hx_ledger_types(tx);
-    if (p->to > p->from)
-        b->submit = hx_ledger_submit(tx, b->jobs + p->from, p->to - p->from);
-    if (has_keys(b, p))
+    bool keys = has_keys(b, p);
+    if (p->to > p->from) /* whoever was sent before may be there: its COMMIT may have been in doubt */
+        b->submit = (keys || b->sent ? hx_ledger_submit : hx_ledger_submit_new)(tx, b->jobs + p->from, p->to - p->from);
+    if (keys)
         b->keys = add_keys(tx, b, p);
     b->delivered_count = announcer_take_delivered(s->o.announcer, &b->delivered);
     if (b->delivered_count > 0)
@@ -229,8 +230,9 @@ static void send_piece(struct sender *s, struct batch *b) {
     int64_t now = hx_mono_ms();
     if (b->deadline_ms == 0)
         b->deadline_ms = now + s->o.timeout_ms;
-    b->in_flight = true;
-    hx_pg_submit(s->o.pg, build(s, b), HX_MAX(b->deadline_ms - now, (int64_t)1), on_done, b);
+    struct hx_pg_tx *tx = build(s, b);
+    b->in_flight = b->sent = true;
+    hx_pg_submit(s->o.pg, tx, HX_MAX(b->deadline_ms - now, (int64_t)1), on_done, b);
 }
 
 /* ---- the sender ---- */

@@ -1,6 +1,10 @@
 /* Jobs come in. */
 #include "lib/ledger/ledger_internal.h"
 
+#include "common/text.h"
+
+#include <string.h>
+
 /* A column in which every value is null is sent as an empty array: unnest pads it, and the server has a thousand values less to read. */
 #define GATHER_OR_NONE(out, n, value, null_, send) \
     do {                                           \
@@ -12,10 +16,9 @@
         send(tx, out, filled_ ? (n) : 0);          \
     } while (0)
 
-int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
+static void add_jobs(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
     _cleanup_free_ void *memory = ledger_column_alloc(n);
     union ledger_column column = { .memory = memory };
-    int statement = LEDGER_ADD(tx, submit);
     LEDGER_GATHER(column.uuids, n, jobs[i].id);
     hx_pg_uuids(tx, column.uuids, n);
     LEDGER_GATHER(column.uuids, n, jobs[i].org_id);
@@ -30,6 +33,29 @@ int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t 
     GATHER_OR_NONE(column.int8s, n, jobs[i].timeout_ms, INT64_MIN, hx_pg_int8s);
     GATHER_OR_NONE(column.int8s, n, jobs[i].run_at, HX_NO_TIME, hx_pg_times);
     GATHER_OR_NONE(column.texts, n, jobs[i].traceparent, NULL, hx_pg_texts);
+}
+
+int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
+    int statement = LEDGER_ADD(tx, submit);
+    add_jobs(tx, jobs, n);
+    return statement;
+}
+
+/* The text of submit but for its ON CONFLICT. */
+static const struct hx_pg_stmt *submit_new(void) {
+    static const char clause[] = "on conflict do nothing";
+    static struct hx_pg_stmt stmt = { "submit_new", NULL };
+    if (!stmt.sql) {
+        char *sql = hx_strdup(hx_sql_submit);
+        memset(strstr(sql, clause), ' ', sizeof(clause) - 1);
+        stmt.sql = sql;
+    }
+    return &stmt;
+}
+
+int hx_ledger_submit_new(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
+    int statement = hx_pg_tx_add(tx, submit_new());
+    add_jobs(tx, jobs, n);
     return statement;
 }
 

@@ -21,6 +21,7 @@ struct hx_pg_tx {
     const struct hx_new_job *jobs;
     size_t n, keys, deleted;
     int statements;
+    bool new_only; /* by the statement that takes no repeats */
     int64_t timeout_ms;
     hx_pg_done_cb cb;
     void *user;
@@ -57,6 +58,11 @@ int hx_ledger_submit(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t 
     tx->jobs = jobs;
     tx->n = n;
     return STATEMENT_SUBMIT;
+}
+
+int hx_ledger_submit_new(struct hx_pg_tx *tx, const struct hx_new_job *jobs, size_t n) {
+    tx->new_only = true;
+    return hx_ledger_submit(tx, jobs, n);
 }
 
 int hx_ledger_find_keys(struct hx_pg_tx *tx, const struct hx_uuid *orgs, const char *const *keys, size_t n) {

@@ -110,10 +110,12 @@ static void in_doubt_is_sent_again(void **state) {
     sender_connected(f->sender);
     struct batch *b = add(f, 1, 3, NULL);
     struct hx_uuid first = b->jobs[0].id;
+    assert_true(sent[0]->new_only);
     fail_with(0, HX_PG_UNAVAILABLE, true);
     check_told(f, "");
     wait_until_sent(f, 2);
     assert_int_equal(sent[1]->n, 3);
+    assert_false(sent[1]->new_only); /* they may be there */
     assert_true(hx_uuid_eq(&sent[1]->jobs[0].id, &first));
     commit_but(1, 0, 3);
     check_told(f, "1 2 3 ;");
@@ -165,6 +167,7 @@ static void keys(void **state) {
     struct hx_uuid other = hx_uuid_v7();
     struct batch *b = add(f, 1, 3, "k");
     assert_int_equal(sent[0]->keys, 3);
+    assert_false(sent[0]->new_only);
     sent[0]->key_count = 3;
     sent[0]->key_ids[0] = b->jobs[0].id;
     sent[0]->key_ids[1] = b->jobs[0].id;

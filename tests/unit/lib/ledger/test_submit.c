@@ -178,6 +178,20 @@ static void an_outbox_row_goes_when_it_is_delivered(void **state) {
     assert_value("1", "select count(*) from outbox");
 }
 
+static void jobs_that_are_new_take_the_short_way_once(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    struct hx_new_job jobs[] = { new_job("a"), new_job("a") };
+    for (int again = 0; again < 2; again++) {
+        struct hx_pg_tx *tx = hx_pg_tx_new("test");
+        hx_ledger_submit_new(tx, jobs, 2);
+        assert_int_equal(hx_pg_run(ledger.pg, tx, 0, NULL, NULL, NULL), again ? HX_PG_DATA : HX_PG_OK);
+        assert_value("2", "select count(*) from job");
+        assert_value("2", "select count(*) from job_event");
+        assert_value("1", "select count(*) from outbox");
+    }
+}
+
 static void an_empty_batch_is_nothing(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -198,7 +212,7 @@ static void a_bad_value_fails_the_batch_alone(void **state) {
 }
 
 LEDGER_MAIN(LEDGER_TEST(a_batch_becomes_rows_events_and_one_announcement), LEDGER_TEST(every_column_arrives),
-            LEDGER_TEST(delayed_jobs_wait_unannounced), LEDGER_TEST(a_repeat_changes_nothing),
+            LEDGER_TEST(delayed_jobs_wait_unannounced), LEDGER_TEST(a_repeat_changes_nothing), LEDGER_TEST(jobs_that_are_new_take_the_short_way_once),
             LEDGER_TEST(one_key_is_one_job_of_an_organisation), LEDGER_TEST(ids_of_a_wrong_clock_wait),
             LEDGER_TEST(an_outbox_row_goes_when_it_is_delivered), LEDGER_TEST(an_empty_batch_is_nothing),
             LEDGER_TEST(a_bad_value_fails_the_batch_alone))

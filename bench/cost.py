@@ -15,8 +15,11 @@ def _children(pid):
 
 
 def _spent(pid, ended_children=False):
-    """µs. ended_children: those that it has waited for, too."""
-    return sum(map(int, _stat(pid)[11:15 if ended_children else 13])) * TICK_US
+    """µs. ended_children: those that it has waited for, too. None of one that has ended meanwhile: it is among its parent's."""
+    try:
+        return sum(map(int, _stat(pid)[11:15 if ended_children else 13])) * TICK_US
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 class Cost:

@@ -173,10 +173,13 @@ static bool send_group(struct announcer *a, struct unit *u, const struct announc
     struct type_entry type = type_cache_find(&a->types, items[0].type);
     if (hx_topic_jobs(topic, a->prefix, type.queue, items[0].high) < 0)
         return false;
-    for (size_t from = 0; from < n; from += type.announce)
-        if (!send_record(a, u, topic, items + from, HX_MIN(type.announce, n - from)))
-            return false;
-    return true;
+    bool sent = true;
+    for (size_t from = 0; from < n && sent; from += type.announce) {
+        sent = send_record(a, u, topic, items + from, HX_MIN(type.announce, n - from));
+        hx_producer_stay(a->producer, type.announce > 1); /* jobs that take a slot each are for as many workers as there are */
+    }
+    hx_producer_stay(a->producer, false);
+    return sent;
 }
 
 void announcer_publish(struct announcer *a, int64_t outbox, struct announcement *items, size_t n) {

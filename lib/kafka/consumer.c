@@ -19,7 +19,7 @@ enum {
 static const struct hx_kafka_setting settings[] = {
     { "enable.auto.offset.store", "false" }, /* we store an offset when the records before it are claimed */
     { "enable.auto.commit", "true" },
-    { "auto.commit.interval.ms", "500" },
+    { "auto.commit.interval.ms", "1000" }, /* each of its timers has librdkafka spin for half a millisecond */
     { "auto.offset.reset", "earliest" },
     { "partition.assignment.strategy", "roundrobin,range" },
     { "session.timeout.ms", "10000" },
@@ -33,7 +33,7 @@ static const struct hx_kafka_setting settings[] = {
     { "fetch.message.max.bytes", "262144" },
     { "fetch.max.bytes", "1048576" },
     { "fetch.min.bytes", "1" },
-    { "fetch.wait.max.ms", "100" },
+    { "fetch.wait.max.ms", "250" }, /* the embedded broker answers only then; a real one at once when it has something */
     { "fetch.error.backoff.ms", "100" },
 };
 

@@ -6,11 +6,18 @@
 #include "lib/kafka/handle.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 enum { DESTROY_MS = 200 };
+
+struct topic {
+    rd_kafka_topic_t *handle;
+    unsigned turn; /* which partition is next, modulo their number */
+    pthread_t owner;
+};
 
 struct hx_producer {
     rd_kafka_t *rk;
@@ -18,8 +25,9 @@ struct hx_producer {
     int fd; /* readable when the client has something for us */
     struct hx_watch *watch;
     rd_kafka_queue_t *queue;
-    rd_kafka_topic_t **topics; /* one for each topic used so far: there are few */
+    struct topic **topics; /* one for each topic used so far: there are few */
     size_t topic_count;
+    bool stay;
     hx_delivery_cb cb;
     void *user;
     size_t pending;
@@ -30,9 +38,9 @@ struct hx_producer {
 static const struct hx_kafka_setting settings[] = {
     { "acks", "all" },
     { "enable.idempotence", "false" }, /* claims deduplicate; in 2.0.2 it can turn errors into fatal ones */
-    { "max.in.flight.requests.per.connection", "5" },
+    { "max.in.flight.requests.per.connection", "1" }, /* what comes meanwhile goes together: a broker works by the request */
     { "linger.ms", "0" },
-    { "sticky.partitioning.linger.ms", "0" }, /* spread single records too */
+    { "sticky.partitioning.linger.ms", "0" }, /* our own partitioner decides */
     { "compression.codec", "none" },
     { "message.timeout.ms", "10000" }, /* then the relay tries again */
     { "request.timeout.ms", "5000" },
@@ -129,24 +137,49 @@ struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms) {
     p->ending = true;
     rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     for (size_t i = 0; i < p->topic_count; i++)
-        rd_kafka_topic_destroy(p->topics[i]);
-    free(p->topics);
+        rd_kafka_topic_destroy(p->topics[i]->handle);
     if (p->fd >= 0)
         close(p->fd);
-    if (hx_kafka_destroy(p->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline))))
-        free(p); /* else its threads may still look at it */
+    if (hx_kafka_destroy(p->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) { /* else its threads may still look at these */
+        for (size_t i = 0; i < p->topic_count; i++)
+            free(p->topics[i]);
+        free(p->topics);
+        free(p);
+    }
     return NULL;
 }
 
+/* Records without a key go round, or stay where the one before them went. Those that came before the partitions were known are
+ * dealt out by librdkafka's own thread, at random. */
+static int32_t choose(const rd_kafka_topic_t *handle, const void *key, size_t size, int32_t partitions, void *user,
+                      void *record_user) {
+    const struct topic *topic = user;
+    if (size > 0 || !pthread_equal(pthread_self(), topic->owner))
+        return rd_kafka_msg_partitioner_consistent_random(handle, key, size, partitions, user, record_user);
+    for (unsigned i = 0; i < (unsigned)partitions; i++) {
+        int32_t partition = (int32_t)((topic->turn + i) % (unsigned)partitions);
+        if (rd_kafka_topic_partition_available(handle, partition))
+            return partition;
+    }
+    return (int32_t)(topic->turn % (unsigned)partitions);
+}
+
 /* NULL if librdkafka refuses the name. */
-static rd_kafka_topic_t *topic_of(struct hx_producer *p, const char *name) {
+static struct topic *topic_of(struct hx_producer *p, const char *name) {
     for (size_t i = 0; i < p->topic_count; i++)
-        if (strcmp(rd_kafka_topic_name(p->topics[i]), name) == 0)
+        if (strcmp(rd_kafka_topic_name(p->topics[i]->handle), name) == 0)
             return p->topics[i];
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(p->rk, name, NULL);
-    if (!topic)
+    struct topic *topic = hx_alloc(sizeof(*topic));
+    *topic = (struct topic){ .turn = (unsigned)hx_mono_ns(), .owner = pthread_self() };
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(p->rk);
+    rd_kafka_topic_conf_set_opaque(conf, topic);
+    rd_kafka_topic_conf_set_partitioner_cb(conf, choose);
+    topic->handle = rd_kafka_topic_new(p->rk, name, conf);
+    if (!topic->handle) {
+        free(topic);
         return NULL;
-    p->topics = hx_realloc(p->topics, (p->topic_count + 1) * sizeof(rd_kafka_topic_t *));
+    }
+    p->topics = hx_realloc(p->topics, (p->topic_count + 1) * sizeof(struct topic *));
     p->topics[p->topic_count++] = topic;
     return topic;
 }
@@ -156,16 +189,23 @@ void hx_producer_topic(struct hx_producer *p, const char *topic) {
     topic_of(p, topic);
 }
 
+void hx_producer_stay(struct hx_producer *p, bool stay) {
+    p->stay = stay;
+}
+
 int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size,
                      void *record_user, struct hx_kafka_error *reterr) {
     hx_kafka_assert_owner(p->creator);
-    rd_kafka_topic_t *handle = topic_of(p, topic);
-    if (!handle) {
+    struct topic *to = topic_of(p, topic);
+    if (!to) {
         hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__INVALID_ARG, "%s: not the name of a topic", topic);
         return -EIO;
     }
-    if (rd_kafka_produce(handle, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)data, size, key,
-                         key ? strlen(key) : 0, record_user) == 0) {
+    to->turn += !p->stay;
+    if (!key)
+        key = ""; /* records with none at all don't come to a partitioner */
+    if (rd_kafka_produce(to->handle, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)data, size, key,
+                         strlen(key), record_user) == 0) {
         p->pending++;
         return 0;
     }

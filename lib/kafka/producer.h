@@ -1,4 +1,4 @@
-/* A producer in an event loop. acks=all, no idempotence (claims already deduplicate), no linger worth a name. */
+/* A producer in an event loop. acks=all, no idempotence (claims already deduplicate), no linger: records gather while a request is under way. */
 #pragma once
 
 #include "common/loop.h"
@@ -19,7 +19,10 @@ int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options
 struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms);
 /* Looks a topic up ahead of the first record (which otherwise waits a second for metadata). */
 void hx_producer_topic(struct hx_producer *p, const char *topic);
-/* Queues one record (copied) to a partition of the library's choosing, spread over all. key may be NULL.
+/* From now on: whether a record without a key goes to the partition of the one before it, of its topic. Otherwise they go round. A broker is asked once
+ * a partition, so records that stay together cost it less. */
+void hx_producer_stay(struct hx_producer *p, bool stay);
+/* Queues one record (copied). Records of one key go to one partition; key may be NULL.
  * 0; -EAGAIN queue full (poll the loop, try again); -EMSGSIZE; -EIO other (reterr). On failure there is no callback. */
 int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size,
                      void *record_user, struct hx_kafka_error *reterr);

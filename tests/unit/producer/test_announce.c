@@ -48,6 +48,10 @@ void hx_producer_topic(struct hx_producer *p, const char *topic) {
     (void)p, (void)topic;
 }
 
+void hx_producer_stay(struct hx_producer *p, bool stay) {
+    (void)p, (void)stay;
+}
+
 int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size,
                      void *record_user, struct hx_kafka_error *reterr) {
     (void)p, (void)key, (void)reterr;

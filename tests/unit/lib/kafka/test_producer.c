@@ -89,6 +89,43 @@ static void records_are_spread_over_the_partitions(void **state) {
     }
 }
 
+/* How many records each partition has, at most 9 of each, as digits. */
+static void count(struct fixture *f, char ret[5]) {
+    for (int32_t i = 0; i < 4; i++) {
+        int64_t low, high;
+        assert_int_equal(rd_kafka_query_watermark_offsets(f->mock.rk, "t", i, &low, &high, DEADLINE_MS), 0);
+        ret[i] = (char)('0' + high);
+    }
+    ret[4] = '\0';
+}
+
+static void records_go_round_or_stay_together(void **state) {
+    struct fixture *f = *state;
+    open_producer(f, NULL);
+    assert_int_equal(hx_producer_send(f->p, "t", "a key", "a", 1, NULL, NULL), 0); /* now it knows the partitions */
+    until(&f->mock, f->ok == 1);
+    char first[5], then[5];
+    count(f, first);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(hx_producer_send(f->p, "t", NULL, "a", 1, NULL, NULL), 0);
+    until(&f->mock, f->ok == 5);
+    count(f, then);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(then[i], first[i] + 1);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(hx_producer_send(f->p, "t", NULL, "a", 1, NULL, NULL), 0);
+        hx_producer_stay(f->p, true);
+    }
+    until(&f->mock, f->ok == 12);
+    count(f, first);
+    int grown = 0;
+    for (int i = 0; i < 4; i++) {
+        assert_true(first[i] == then[i] || first[i] == then[i] + 7);
+        grown += first[i] != then[i];
+    }
+    assert_int_equal(grown, 1);
+}
+
 static void a_record_fails_while_the_broker_is_away(void **state) {
     struct fixture *f = *state;
     open_producer(f, "message.timeout.ms=700");
@@ -184,6 +221,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(records_are_reported_when_the_broker_has_them, setup, teardown),
         cmocka_unit_test_setup_teardown(a_topic_looked_up_ahead_takes_the_first_record_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(records_are_spread_over_the_partitions, setup, teardown),
+        cmocka_unit_test_setup_teardown(records_go_round_or_stay_together, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_fails_while_the_broker_is_away, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_waits_for_a_broker_that_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_queue_and_a_big_record_are_told, setup, teardown),

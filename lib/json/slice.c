@@ -1,5 +1,7 @@
 #include "lib/json/slice.h"
 
+#include "lib/json/plain.h"
+
 #include <string.h>
 
 bool hx_slice_is_space(char c) {
@@ -19,6 +21,9 @@ static const char *skip_space(const char *p, const char *end) {
 /* p stands on the opening quote. Behind the closing one, or NULL. */
 static const char *string_end(const char *p, const char *end) {
     for (p++; p < end; p++) {
+        p += hx_json_plain(p, (size_t)(end - p));
+        if (p == end)
+            break;
         if (*p == '"')
             return p + 1;
         if (*p == '\\' && ++p == end)

@@ -1,4 +1,5 @@
 /* Strings: UTF-8, escapes, no \u0000, no half of a surrogate pair. */
+#include "lib/json/plain.h"
 #include "lib/json/scan.h"
 
 #include <errno.h>
@@ -92,8 +93,12 @@ static bool skip_plain(struct hx_json_scan *s) {
     const unsigned char *text = (const unsigned char *)s->text;
     size_t at = s->at, n = s->n;
     unsigned char seen = 0;
-    while (at < n && text[at] != '"' && text[at] != '\\' && text[at] >= 0x20)
+    for (;;) {
+        at += hx_json_plain(s->text + at, n - at);
+        if (at == n || text[at] < 0x80)
+            break;
         seen |= text[at++];
+    }
     s->at = at;
     return seen >= 0x80;
 }

@@ -176,7 +176,8 @@ static bool send_group(struct announcer *a, struct unit *u, const struct announc
     bool sent = true;
     for (size_t from = 0; from < n && sent; from += type.announce) {
         sent = send_record(a, u, topic, items + from, HX_MIN(type.announce, n - from));
-        hx_producer_stay(a->producer, type.announce > 1); /* jobs that take a slot each are for as many workers as there are */
+        hx_producer_stay(a->producer,
+                         type.announce > 1); /* jobs that take a slot each are for as many workers as there are */
     }
     hx_producer_stay(a->producer, false);
     return sent;

@@ -40,7 +40,7 @@ struct batch {
     struct piece pieces[BATCH_PIECES]; /* what is still to be sent, the first on top: halving a thousand needs eleven */
     size_t piece_count;
     bool in_flight;
-    bool sent; /* some of it was, at least once */
+    bool sent;           /* some of it was, at least once */
     int64_t deadline_ms; /* 0: not sent yet */
     unsigned failures;
     int64_t *delivered; /* outbox rows that its transaction deletes */

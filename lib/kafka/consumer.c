@@ -33,7 +33,8 @@ static const struct hx_kafka_setting settings[] = {
     { "fetch.message.max.bytes", "262144" },
     { "fetch.max.bytes", "1048576" },
     { "fetch.min.bytes", "1" },
-    { "fetch.wait.max.ms", "250" }, /* the embedded broker answers only then; a real one at once when it has something */
+    { "fetch.wait.max.ms",
+      "250" }, /* the embedded broker answers only then; a real one at once when it has something */
     { "fetch.error.backoff.ms", "100" },
 };
 

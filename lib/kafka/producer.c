@@ -38,7 +38,8 @@ struct hx_producer {
 static const struct hx_kafka_setting settings[] = {
     { "acks", "all" },
     { "enable.idempotence", "false" }, /* claims deduplicate; in 2.0.2 it can turn errors into fatal ones */
-    { "max.in.flight.requests.per.connection", "1" }, /* what comes meanwhile goes together: a broker works by the request */
+    { "max.in.flight.requests.per.connection",
+      "1" }, /* what comes meanwhile goes together: a broker works by the request */
     { "linger.ms", "0" },
     { "sticky.partitioning.linger.ms", "0" }, /* our own partitioner decides */
     { "compression.codec", "none" },
@@ -140,7 +141,8 @@ struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms) {
         rd_kafka_topic_destroy(p->topics[i]->handle);
     if (p->fd >= 0)
         close(p->fd);
-    if (hx_kafka_destroy(p->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) { /* else its threads may still look at these */
+    if (hx_kafka_destroy(p->rk,
+                         HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) { /* else its threads may still look at these */
         for (size_t i = 0; i < p->topic_count; i++)
             free(p->topics[i]);
         free(p->topics);

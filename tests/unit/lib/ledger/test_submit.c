@@ -212,7 +212,7 @@ static void a_bad_value_fails_the_batch_alone(void **state) {
 }
 
 LEDGER_MAIN(LEDGER_TEST(a_batch_becomes_rows_events_and_one_announcement), LEDGER_TEST(every_column_arrives),
-            LEDGER_TEST(delayed_jobs_wait_unannounced), LEDGER_TEST(a_repeat_changes_nothing), LEDGER_TEST(jobs_that_are_new_take_the_short_way_once),
-            LEDGER_TEST(one_key_is_one_job_of_an_organisation), LEDGER_TEST(ids_of_a_wrong_clock_wait),
-            LEDGER_TEST(an_outbox_row_goes_when_it_is_delivered), LEDGER_TEST(an_empty_batch_is_nothing),
-            LEDGER_TEST(a_bad_value_fails_the_batch_alone))
+            LEDGER_TEST(delayed_jobs_wait_unannounced), LEDGER_TEST(a_repeat_changes_nothing),
+            LEDGER_TEST(jobs_that_are_new_take_the_short_way_once), LEDGER_TEST(one_key_is_one_job_of_an_organisation),
+            LEDGER_TEST(ids_of_a_wrong_clock_wait), LEDGER_TEST(an_outbox_row_goes_when_it_is_delivered),
+            LEDGER_TEST(an_empty_batch_is_nothing), LEDGER_TEST(a_bad_value_fails_the_batch_alone))

@@ -101,16 +101,17 @@ def test_a_commit_is_cut(proxy, through, fleet, jobs, migrated, env, where, logg
                     handlers=[{"type": "logged", "exec": [logging_handler, handler_log]}])
     acks = []
     failing = {"fail": "error", "fail_attempts": 1}
-    for statement in ("submit", "claim", "complete", "settle", "due", "outbox_done", "relay_take", "relay_jobs", "take", "renew", "signals",
-                      "fold"):
+    for statement in ("submit_new", "submit", "claim", "complete", "settle", "due", "outbox_done", "relay_take", "relay_jobs", "take", "renew",
+                      "signals", "fold"):
         fault = proxy.arm(Commit(statement, where))
         began = time.monotonic()
         made = jobs.batch([{"type": "mock_process"}] * 3 + [{"type": "logged", "payload": {"sleep_ms": 300}}] * 2)
+        made += jobs.batch([{"type": "mock_process", "idempotency_key": f"{statement} {where}"}])  # by submit, not by submit_new
         made += [jobs.submit("mock_process", failing), migrated.one("select heimdex_submit('mock_process')::text")]
         assert fault.fired.wait(20), statement
         jobs.wait(made)
         print(f"{statement} cut {where}: {time.monotonic() - began:.2f} s")
-        assert [jobs.row(id)["attempt"] for id in made] == [1, 1, 1, 1, 1, 2, 1], statement
+        assert [jobs.row(id)["attempt"] for id in made] == [1, 1, 1, 1, 1, 1, 2, 1], statement
         acks += made
     fleet.check.update(acks=acks, finished=True, handler_log=handler_log)
     assert restarts(running) == 0

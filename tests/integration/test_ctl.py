@@ -153,6 +153,20 @@ def test_workers(ask, ctl, migrated):
     assert re.search(r"main/1 .* silent .*\(5m ago\)", text) and re.search(r"main/2 .* dead ", text)
 
 
+def test_a_worker_lives_by_its_own_lease(ask, ctl, migrated):
+    """Whatever lease is configured here; that is for a row that names none."""
+    short, long, unknown = (add_worker(migrated, slot=slot, seen="1 minute", lease_ms=lease_ms) for slot, lease_ms in enumerate((1000, 600_000, None)))
+    for here, unknown_lives in (("1s", False), ("10m", True)):
+        options = {"env": {"HEIMDEX_WORKER_LEASE": here}}
+        wanted = {short: False, long: True, unknown: unknown_lives}
+        assert {worker["id"]: worker["alive"] for worker in ask("workers", **options)} == wanted
+        assert {worker["id"]: worker["alive"] for worker in ask("status", **options)["workers"]} == wanted
+        text = ctl("workers", **options).stdout
+        assert re.search(r"main/0 .* silent ", text) and re.search(r"main/1 .* alive ", text)
+    migrated.sql("update worker set lease_ms = 1000")
+    assert "no worker is alive" in ctl("status").stdout
+
+
 # ---- cancel, retry ----
 
 def test_cancel(ask, ctl, migrated):

@@ -44,10 +44,10 @@ def add_type(database, job_type="thumbnail", queue="default"):
     database.sql("insert into job_type (type, queue) values (%s, %s)", job_type, queue)
 
 
-def add_worker(database, types=("thumbnail",), slot=0, seen="0", dead=False):
-    return database.one("""insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types, dead, renewed_at)
-        values ('h', 'alpha', 'main', %s, gen_random_uuid(), 'b', 4711, '0.1.0', %s, %s, clock_timestamp() - %s::interval) returning id""",
-                        slot, list(types), dead, seen)
+def add_worker(database, types=("thumbnail",), slot=0, seen="0", dead=False, lease_ms=None):
+    return database.one("""insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types, dead, renewed_at, lease_ms)
+        values ('h', 'alpha', 'main', %s, gen_random_uuid(), 'b', 4711, '0.1.0', %s, %s, clock_timestamp() - %s::interval, %s) returning id""",
+                        slot, list(types), dead, seen, lease_ms)
 
 
 def settle(database, job, status, code=None, message=None):

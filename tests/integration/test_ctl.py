@@ -315,7 +315,8 @@ def test_usage(ctl):
              ("status", "x"): "status: x: unexpected argument",
              ("workers", "--limit", "1"): "workers: --limit: not an option of this command",
              ("jobs", "--status", "dead"): "--status: dead: must be ", ("jobs", "--since", "soon"): "--since: soon: must be ",
-             ("jobs", "--limit", "0"): "--limit: 0: must be ", ("jobs", "--lim"): "--lim: unknown option, did you mean --limit?"}
+             ("jobs", "--limit", "0"): "--limit: 0: must be ", ("jobs", "--lim"): "--lim: unknown option, did you mean --limit?",
+             ("cancel", NO_SUCH, "--wait=soon"): "--wait: soon: must be a duration, like 30s\n"}
     for words, complaint in cases.items():
         done = ctl(*words)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (64, "", 1), words

@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-bool worker_alive(const json_t *worker, int64_t now_us, int64_t lease_ms) {
+static bool is_alive(const json_t *worker, int64_t now_us, int64_t lease_ms) {
     int64_t seen = row_time(worker, "renewed_at"), own_ms = row_int(worker, "lease_ms");
     return !row_bool(worker, "dead") && seen != HX_NO_TIME && now_us - seen <= 2 * (own_ms ? own_ms : lease_ms) * 1000;
 }
@@ -20,7 +20,7 @@ json_t *workers_read(const struct hx_pg_tx *tx, int statement, int64_t now_us, i
     json_t *workers = json_array();
     for (int i = 0; i < hx_pg_rows(tx, statement); i++) {
         json_t *worker = row_parse(hx_pg_get_text(tx, statement, i, 0, NULL));
-        json_object_set_new(worker, "alive", json_boolean(worker_alive(worker, now_us, lease_ms)));
+        json_object_set_new(worker, "alive", json_boolean(is_alive(worker, now_us, lease_ms)));
         json_array_append_new(workers, worker);
     }
     return workers;

@@ -20,7 +20,7 @@ struct announcement {
     struct hx_uuid id;
 };
 
-/* 0, or -EINVAL for a property that Kafka's client refuses (reterr). */
+/* 0, or as hx_producer_new. */
 int announcer_new(struct hx_loop *loop, const struct hx_config *config, struct announcer **ret,
                   struct hx_kafka_error *reterr);
 /* Gives up what isn't delivered, within a fraction of a second. NULL is fine; returns NULL. */

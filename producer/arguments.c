@@ -90,11 +90,7 @@ static const char *set_value(struct arguments *a, enum option o, const char *val
     case AT: return field_run_at(value, &a->job.run_at);
     case MAX_ATTEMPTS: return field_max_attempts(value, &a->job.max_attempts);
     case TIMEOUT: return field_timeout(value, &a->job.timeout_ms);
-    case WAIT:
-        a->wait = true;
-        if (value)
-            hx_duration_parse(value, &a->wait_ms);
-        return NULL;
+    case WAIT: a->wait = true; return value ? field_delay(value, &a->wait_ms) : NULL;
     case BATCH: a->batch = value; return *value ? NULL : "the name of a file, or -";
     case SKIP_BAD: a->skip_bad = true; return NULL;
     case JSON: a->json = true; return NULL;

@@ -4,8 +4,10 @@
 #include "common/exit_codes.h"
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "lib/kafka/options.h"
 #include "producer/failure.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,9 +41,10 @@ static int open_pg(struct session *s) {
 
 static int open_kafka(struct session *s) {
     struct hx_kafka_error error = { 0 };
-    if (announcer_new(s->loop, s->arguments->config, &s->announcer, &error) < 0) {
-        hx_complain("kafka.properties: %s", error.message);
-        return HX_EXIT_CONFIG;
+    int r = announcer_new(s->loop, s->arguments->config, &s->announcer, &error);
+    if (r < 0) {
+        hx_complain("%s: %s", hx_kafka_culprit(r), error.message);
+        return r == -EINVAL ? HX_EXIT_CONFIG : HX_EXIT_UNAVAILABLE;
     }
     announcer_expect(s->announcer, s->arguments->job.priority > 0);
     return HX_EXIT_OK;

@@ -98,6 +98,14 @@ def chain(tmp_path):
 
 
 @pytest.fixture
+def apply(migrate, chain):
+    """heimdex-migrate on the test's own chain: apply() is upgrade head."""
+    def run(*args, **options):
+        return migrate(*(args or ("upgrade", "head")), "--chain", chain.directory, **options)
+    return run
+
+
+@pytest.fixture
 def prefix():
     return "t" + uuid.uuid4().hex[:10]
 

@@ -1,4 +1,5 @@
 #include "common/process.h"
+#include "lib/kafka/options.h"
 #include "lib/ledger/schema.h"
 #include "worker/audit.h"
 #include "worker/run.h"
@@ -48,8 +49,9 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     w->registered = true;
     hx_info(NULL, "registered as worker %d (%s) for %zu types", w->id, w->label, w->handlers->n);
     struct hx_kafka_error kafka;
-    if (worker_consume(w, &kafka) < 0) {
-        _cleanup_free_ char *why = hx_printf("kafka.properties: %s", kafka.message);
+    int r = worker_consume(w, &kafka);
+    if (r < 0) {
+        _cleanup_free_ char *why = hx_printf("%s: %s", hx_kafka_culprit(r), kafka.message);
         fatal(w, "configuration.refused", why);
         return;
     }

@@ -130,8 +130,6 @@ static int parse_long(struct parse *p, const char *word) {
     const char *value = word[2 + n] == '=' ? word + 2 + n + 1 : NULL;
     if (value && !option->argument)
         return complain(p, HX_EXIT_USAGE, "--%s: takes no value", option->name);
-    if (value && is_optional(option) && option->accepts && !option->accepts(value))
-        return complain(p, HX_EXIT_USAGE, "--%s: %s: must be %s", option->name, value, option->argument);
     int r = value ? -1 : next_value(p, option, &value);
     return r >= 0 ? r : take(p, option, value);
 }

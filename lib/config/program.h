@@ -6,7 +6,7 @@
 struct hx_option {
     const char *name; /* long name without dashes */
     char letter;      /* 0: none */
-    /* "N", "FILE" …; NULL: takes none; "[D]": optional (--name=D, or the next word where `accepts` says that it is one) */
+    /* "N", "FILE" …; NULL: takes none; "[D]": optional (--name=D, whatever it is, or the next word where `accepts` says that it is one) */
     const char *argument;
     const char *help;
     bool (*accepts)(const char *word); /* for optional arguments */

@@ -38,7 +38,7 @@ struct hx_consumer_callbacks {
     void (*error)(const struct hx_kafka_error *error, bool fatal, void *user); /* not fatal: it goes on by itself */
 };
 
-/* Subscribes. 0; -EINVAL (bad property, reterr). */
+/* Subscribes. 0; -EINVAL (bad property, reterr); -EMFILE, -ENFILE (no descriptor, reterr). */
 int hx_consumer_new(struct hx_loop *loop, const struct hx_consumer_options *options,
                     const struct hx_consumer_callbacks *callbacks, void *user, struct hx_consumer **ret,
                     struct hx_kafka_error *reterr);

@@ -85,16 +85,32 @@ static void on_event(int fd, uint32_t events, void *user) {
         ;
 }
 
-static int connect_to_loop(struct hx_producer *p, struct hx_loop *loop) {
+static int connect_to_loop(struct hx_producer *p, struct hx_loop *loop, struct hx_kafka_error *reterr) {
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (p->fd < 0)
-        return -errno;
-    int r = hx_watch_new(loop, p->fd, EPOLLIN, on_event, p, &p->watch);
+    int r = p->fd < 0 ? -errno : hx_watch_new(loop, p->fd, EPOLLIN, on_event, p, &p->watch);
     if (r < 0)
-        return r;
+        hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__FAIL, "%s", strerror(-r));
+    return r;
+}
+
+/* Takes conf in any case. */
+static int open_client(struct hx_producer *p, rd_kafka_conf_t *conf, struct hx_kafka_error *reterr) {
+    rd_kafka_conf_set_opaque(conf, p);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    hx_kafka_conf_log(conf);
+    p->rk = hx_kafka_new(RD_KAFKA_PRODUCER, conf, reterr);
+    if (!p->rk)
+        return -EINVAL;
     p->queue = rd_kafka_queue_get_main(p->rk);
     rd_kafka_queue_io_event_enable(p->queue, p->fd, &(uint64_t){ 1 }, sizeof(uint64_t));
     return 0;
+}
+
+static void disconnect_from_loop(struct hx_producer *p) {
+    hx_watch_free(p->watch);
+    if (p->fd >= 0)
+        close(p->fd);
 }
 
 int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user,
@@ -105,19 +121,14 @@ int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options
         return r;
     struct hx_producer *p = hx_alloc(sizeof(*p));
     *p = (struct hx_producer){ .fd = -1, .creator = getpid(), .cb = cb, .user = user };
-    rd_kafka_conf_set_opaque(conf, p);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    hx_kafka_conf_log(conf);
-    p->rk = hx_kafka_new(RD_KAFKA_PRODUCER, conf, reterr);
-    if (!p->rk) {
-        free(p);
-        return -EINVAL;
-    }
-    r = connect_to_loop(p, loop);
+    r = connect_to_loop(p, loop, reterr);
+    if (r < 0)
+        rd_kafka_conf_destroy(conf);
+    else
+        r = open_client(p, conf, reterr);
     if (r < 0) {
-        hx_kafka_error_set(reterr, RD_KAFKA_RESP_ERR__FAIL, "%s", strerror(-r));
-        hx_producer_free(p, 0);
+        disconnect_from_loop(p);
+        free(p);
         return r;
     }
     *ret = p;
@@ -129,18 +140,14 @@ struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms) {
         return NULL;
     hx_kafka_assert_owner(p->creator);
     int64_t deadline = hx_mono_ms() + timeout_ms;
-    hx_watch_free(p->watch);
-    if (p->queue) {
-        rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
-        rd_kafka_queue_destroy(p->queue);
-    }
+    rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
+    rd_kafka_queue_destroy(p->queue);
+    disconnect_from_loop(p);
     rd_kafka_flush(p->rk, timeout_ms);
     p->ending = true;
     rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     for (size_t i = 0; i < p->topic_count; i++)
         rd_kafka_topic_destroy(p->topics[i]->handle);
-    if (p->fd >= 0)
-        close(p->fd);
     if (hx_kafka_destroy(p->rk,
                          HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) { /* else its threads may still look at these */
         for (size_t i = 0; i < p->topic_count; i++)

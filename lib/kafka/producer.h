@@ -11,7 +11,7 @@ struct hx_producer;
 /* One call for each produced record; ok only when the broker has it. A failed record may still have arrived. */
 typedef void (*hx_delivery_cb)(bool ok, const struct hx_kafka_error *error, void *record_user, void *user);
 
-/* 0; -EINVAL (bad property, reterr says which). Nothing connects before the first record or topic. */
+/* 0; -EINVAL (bad property, reterr says which); -EMFILE, -ENFILE (no descriptor, reterr). Nothing connects before the first record or topic. */
 int hx_producer_new(struct hx_loop *loop, const struct hx_kafka_options *options, hx_delivery_cb cb, void *user,
                     struct hx_producer **ret, struct hx_kafka_error *reterr);
 /* Ends it: waits up to timeout_ms for outstanding records, then gives up without blocking further. Undelivered records get no

@@ -46,7 +46,7 @@ static void disconnect(struct hx_pg *pg) {
     pg_remember_server(pg);
     PQfinish(pg->conn);
     pg->conn = NULL;
-    pg->broken = pg->doomed = false;
+    pg->opening = pg->broken = pg->doomed = false;
     pg_forget_prepared(pg);
 }
 
@@ -134,7 +134,7 @@ static void on_notice(void *user, const PGresult *result) {
 static void on_io(int fd, uint32_t events, void *user);
 
 static void connected(struct hx_pg *pg) {
-    if (PQsetnonblocking(pg->conn, 1) != 0 || PQenterPipelineMode(pg->conn) != 1) {
+    if (PQsetnonblocking(pg->conn, 1) != 0 || PQenterPipelineMode(pg->conn) != 1 || !pg_open(pg)) {
         connect_failed(pg, NULL);
         return;
     }

@@ -71,7 +71,7 @@ typedef void (*hx_pg_state_cb)(struct hx_pg *pg, bool connected, const struct hx
  * doesn't like fail like a connection. Session settings always on: statement_timeout (9/10 of timeout_ms, so that the
  * server's 57014 comes before our deadline and leaves no doubt; raised for a transaction with a longer one),
  * lock_timeout, idle_in_transaction_session_timeout, client_connection_check_interval, tcp_user_timeout and keepalives of both ends,
- * plan_cache_mode=force_generic_plan, enable_hashjoin/mergejoin/seqscan=off. */
+ * plan_cache_mode=force_generic_plan, enable_hashjoin/mergejoin/seqscan=off, READ COMMITTED, and synchronous_commit=on where it is off. */
 int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user,
               struct hx_pg **ret);
 /* Closes at once; queued transactions end with HX_PG_UNAVAILABLE; what their callbacks then submit is thrown away. NULL is

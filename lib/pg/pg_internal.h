@@ -111,6 +111,7 @@ struct hx_pg {
     int64_t share_ms;       /* of its time, that each of the hosts has */
     size_t turns, silent;   /* hosts that it tries; those that took too long */
     size_t turn;            /* which host is first: the next one when one took too long */
+    bool opening;           /* the answer to pg_open comes first */
     bool broken;            /* sending failed: the connection is to be given up */
     bool doomed;            /* to be replaced once nothing is in flight: 26000, 25006 … */
     struct hx_pg_error why; /* why we aren't connected, or what the server said last before hanging up */
@@ -204,6 +205,8 @@ void pg_deadlines(void *user); /* timer callback */
 void pg_queue_listen(struct hx_pg *pg);
 
 /* pg_pipeline.c */
+/* Sends what the session begins with, ahead of all transactions. False when the connection is at its end. */
+bool pg_open(struct hx_pg *pg);
 void pg_pump(struct hx_pg *pg);     /* sends what may be sent; calls nobody back */
 void pg_readable(struct hx_pg *pg); /* reads, finishes transactions, delivers notifications; may lose the connection */
 void pg_forget_prepared(struct hx_pg *pg);

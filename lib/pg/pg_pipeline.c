@@ -60,6 +60,30 @@ static bool waits_for_prepare(struct hx_pg *pg, const struct hx_pg_tx *tx) {
     return false;
 }
 
+/* --- the session --- */
+
+/* Whatever a database or a user prefers: what was told as committed has to outlive the server. All other values of synchronous_commit are the
+ * operator's, who knows the standbys; so it isn't among the options that we connect with, which would win over theirs. */
+bool pg_open(struct hx_pg *pg) {
+    static const char *const durable = "select set_config('synchronous_commit', 'on', false)"
+                                       " where current_setting('synchronous_commit') = 'off'";
+    pg->opening =
+        PQsendQueryParams(pg->conn, durable, 0, NULL, NULL, NULL, NULL, 1) == 1 && PQpipelineSync(pg->conn) == 1;
+    return pg->opening;
+}
+
+/* Without it the connection is of no use. */
+static void take_opening(struct hx_pg *pg, PGresult *result) {
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_SYNC) {
+        pg->opening = false;
+    } else if (status != PGRES_TUPLES_OK) {
+        pg_error_of_result(&pg->why, result);
+        pg->has_why = pg->doomed = true;
+    }
+    PQclear(result);
+}
+
 /* --- sending --- */
 
 static void scratch(struct hx_pg *pg, size_t n) {
@@ -274,18 +298,23 @@ static void lose_answer(struct hx_pg *pg, struct hx_pg_tx *tx) {
 /* Collects the results that are here. False when the connection is at its end. */
 static bool collect(struct hx_pg *pg) {
     unsigned nulls = 0;
-    while (pg->flight.head && !PQisBusy(pg->conn)) {
-        struct hx_pg_tx *tx = pg->flight.head;
+    while ((pg->opening || pg->flight.head) && !PQisBusy(pg->conn)) {
+        struct hx_pg_tx *tx = pg->opening ? NULL : pg->flight.head;
         PGresult *result = PQgetResult(pg->conn);
         if (!result) {
-            if (tx->answered)
+            if (tx && tx->answered)
                 next_item(tx);
             else if (++nulls > 1)
                 break; /* nothing there */
-            tx->answered = false;
+            if (tx)
+                tx->answered = false;
             continue;
         }
         nulls = 0;
+        if (!tx) {
+            take_opening(pg, result);
+            continue;
+        }
         if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
             if (!take_result(pg, tx, result))
                 return false;

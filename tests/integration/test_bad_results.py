@@ -1,6 +1,7 @@
 """What a handler says as its result can be anything. Where it can't be kept, its job fails with one line that says why; nobody beside it does."""
 import pytest
 
+from support.gate import gate  # noqa: F401
 from support.handlers import QUICK_RETRIES, python, sh
 from support.wait import until
 
@@ -83,10 +84,9 @@ def test_a_result_that_cannot_be_kept(fleet, jobs):
 
 @pytest.mark.quick
 @pytest.mark.asan
-def test_a_result_that_the_database_refuses(fleet, jobs, migrated, tmp_path):
+def test_a_result_that_the_database_refuses(fleet, jobs, migrated, gate):
     """It comes with others in one transaction, which fails until it is alone. Held back by a lock, all of them go together."""
-    gate = tmp_path / "gate"
-    script = f"""while not os.path.exists({str(gate)!r}): time.sleep(0.01)
+    script = f"""{gate.python}
 print(json.dumps({{'result': payload.get('result')}}))"""
     one = fleet(workers=1, handlers=[python("says", **QUICK_RETRIES)], worker={"slots": 24})
     pids = one.worker_pids()
@@ -98,7 +98,7 @@ print(json.dumps({{'result': payload.get('result')}}))"""
     until(lambda: len(one.events("job.started")) == 24, what="all run")
     with migrated.connect() as connection, connection.cursor() as cursor:
         cursor.execute("lock table job_event in exclusive mode")
-        gate.touch()
+        gate.open()
         until(lambda: len(one.events("job.ended")) == 24, what="all have ended")
         connection.rollback()
     mates = jobs.batch([{"type": "mock_process"}] * 50)

@@ -1,17 +1,18 @@
 """Operators stop jobs, and run them again: cancel, retry, redrive."""
 import pytest
 
+from support.gate import gate  # noqa: F401
 from support.handlers import TERM_DEAF, alive, pids_in, sh
 from support.wait import until
 
 
 @pytest.mark.quick
 @pytest.mark.asan
-def test_cancel_what_runs(fleet, jobs, tmp_path):
+def test_cancel_what_runs(fleet, jobs, gate, tmp_path):
     """TERM ends the handler: KILL would come a minute later, and the built-in one would run as long."""
-    pids, go = tmp_path / "pids", tmp_path / "go"
+    pids = tmp_path / "pids"
     fleet(workers=1, handlers=[sh("long", f"echo $$ >{pids}; sleep 1000 & echo $! >>{pids}; wait"),
-                               sh("other", f"until [ -e {go} ]; do sleep 0.02; done")], jobs={"kill_grace": "1m"})
+                               sh("other", gate.sh)], jobs={"kill_grace": "1m"})
     id, other, mock = jobs.submit("long"), jobs.submit("other"), jobs.submit("mock_process", {"duration_ms": 60_000})
     jobs.wait([id, other, mock], "running")
     until(lambda: len(pids_in(pids)) == 2, what="the handler runs")
@@ -19,7 +20,7 @@ def test_cancel_what_runs(fleet, jobs, tmp_path):
     jobs.wait([id, mock])
     assert {jobs.status(id), jobs.status(mock)} == {"canceled"}
     assert not any(alive(pid) for pid in pids_in(pids))
-    go.touch()
+    gate.open()
     jobs.wait(other)
     assert jobs.status(other) == "succeeded"
 

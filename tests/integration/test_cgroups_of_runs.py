@@ -2,6 +2,7 @@
 import pytest
 
 from support.cgroup import cgroup  # noqa: F401
+from support.gate import gate  # noqa: F401
 from support.handlers import alive, pids_in, python, sh
 from support.wait import until
 
@@ -11,12 +12,12 @@ pytestmark = [pytest.mark.quick, pytest.mark.asan]
 HIDDEN = "pid=$( (setsid env -i /bin/sh -c 'echo $$; exec sleep 1000 >/dev/null' &) ); echo $pid >>{pids}"
 
 
-def test_what_hides_ends_with_its_run(cgroup, fleet, jobs, tmp_path):
+def test_what_hides_ends_with_its_run(cgroup, fleet, jobs, gate, tmp_path):
     """While another program of the same worker goes on: by its environment alone it could have been that one's."""
-    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    pids = tmp_path / "pids"
     one = fleet(workers=1, wrap=cgroup.delegate().wrap, handlers=[
         sh("hides", HIDDEN.format(pids=pids) + "; echo '{\"result\":1}'"),
-        sh("waits", f"while [ ! -e {gate} ]; do sleep 0.05; done")])
+        sh("waits", gate.sh)])
     worker = one.worker_pids()[0]
     waits = jobs.submit("waits")
     jobs.wait(waits, "running")
@@ -30,7 +31,7 @@ def test_what_hides_ends_with_its_run(cgroup, fleet, jobs, tmp_path):
         detail = jobs.events(id)[-1][2]
         assert detail["result"] == 1 and detail["cpu_ms"] >= 0
         assert ("memory_peak_kb" in detail) == ("memory" in cgroup.controllers)
-    gate.touch()
+    gate.open()
     jobs.wait(waits, "succeeded")
     fleet.check.update(acks=[*hides, waits], finished=True)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.gate import gate  # noqa: F401
 from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, alive, pids_in, python
 from support.wait import until
 
@@ -35,18 +36,18 @@ def guard_of(supervisor):
 
 @pytest.mark.quick
 @pytest.mark.asan
-def test_one_beside_an_older_run(fleet, jobs, tmp_path):
+def test_one_beside_an_older_run(fleet, jobs, gate, tmp_path):
     """It ends with its own run, not with the last one that it might have come from; the next run of its job finds none of it."""
-    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    pids = tmp_path / "pids"
     one = fleet(workers=1, handlers=[python("older"), python("leaves", **QUICK_RETRIES)], jobs=QUICK_RETRIES)
-    older = jobs.batch([{"type": "older", "payload": {"do": f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)"}}])[0]
+    older = jobs.batch([{"type": "older", "payload": {"do": gate.python}}])[0]
     until(lambda: jobs.status(older) == "running", what="the older one runs")
     killed_by_now = "end = time.monotonic() + 10\nwhile living() and time.monotonic() < end: time.sleep(0.01)"
     id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, LEAVES_ONE + "; sys.exit(1)", killed_by_now)}])[0]
     jobs.wait(id, "succeeded")
     assert (jobs.row(id)["attempt"], jobs.result(id)) == (2, [])
     assert jobs.status(older) == "running"
-    gate.touch()
+    gate.open()
     jobs.wait(older, "succeeded")
     assert one.worker_pids()
     fleet.check.update(acks=[id, older], finished=True)
@@ -87,13 +88,13 @@ def test_one_that_outlives_the_supervisor(fleet, jobs, tmp_path):
 
 
 @pytest.mark.quick
-def test_a_worker_dies_under_a_frozen_supervisor(fleet, jobs, tmp_path):
+def test_a_worker_dies_under_a_frozen_supervisor(fleet, jobs, gate, tmp_path):
     """What it left, daemon or not, is ended meanwhile; what runs in another worker isn't, and the death is told when the supervisor wakes up."""
-    pids, worker, gate = tmp_path / "pids", tmp_path / "worker", tmp_path / "gate"
+    pids, worker = tmp_path / "pids", tmp_path / "worker"
     one = fleet(workers=2, handlers=[python("leaves", **QUICK_RETRIES), python("other")], jobs=QUICK_RETRIES, worker={"slots": 1, "lease": "1m"})
     other = jobs.batch([{"type": "other", "payload": {"do": DAEMON.format(pids=str(tmp_path / "others")) + f"""
 daemon(lambda: {FORGETFUL})
-while not os.path.exists({str(gate)!r}): time.sleep(0.01)
+{gate.python}
 """}}])[0]
     until(lambda: jobs.status(other) == "running", what="the other one runs")
     first = f"""open({str(worker)!r}, 'w').write(str(os.getppid()))
@@ -115,7 +116,7 @@ while not os.path.exists({str(gate)!r}): time.sleep(0.01)
     jobs.wait(id, "succeeded")
     row = jobs.row(id)
     assert (row["attempt"], row["crash_count"], row["last_error_code"], jobs.result(id)) == (2, 1, "SIGKILL", [])
-    gate.touch()
+    gate.open()
     jobs.wait(other, "succeeded")
     assert jobs.row(other)["attempt"] == 1
     assert '"event":"supervisor.still"' in one.log().replace(" ", "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.gate import gate  # noqa: F401
 from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, TERM_DEAF, alive, pids_in, python, sh
 from support.wait import until
 
@@ -307,9 +308,8 @@ print(json.dumps({{'result': [pid for pid in open({str(daemons)!r}).read().split
 
 @pytest.mark.quick
 @pytest.mark.asan
-def test_its_signals_stop_nobody(fleet, jobs, tmp_path):
+def test_its_signals_stop_nobody(fleet, jobs, gate):
     """A TERM to its worker or to the supervisor, by itself or by a child: whoever gets it sees from whom, and takes no notice."""
-    gate = tmp_path / "gate"
     script = f"""
 worker = os.getppid()
 supervisor = int(open('/proc/%d/stat' % worker).read().rpartition(')')[2].split()[1])
@@ -318,7 +318,7 @@ for _ in range(2):
         for pid in (worker, -worker, supervisor):
             os.kill(pid, signo)
     os.fork()
-while not os.path.exists({str(gate)!r}): time.sleep(0.01)
+{gate.python}
 print('{{"result":1}}')"""
     one = fleet(workers=1, handlers=[python("rude", max_attempts=1), HONEST])
     workers = one.worker_pids()
@@ -329,7 +329,7 @@ print('{{"result":1}}')"""
         return {(entry["service"], entry["message"].split()[0]) for entry in entries}
     until(lambda: len(ignored()) == 6, what="each of both has seen each of them")
     check_honest(jobs, others := honest(jobs))
-    gate.touch()
+    gate.open()
     jobs.wait(id)
     assert (jobs.status(id), jobs.result(id)) == ("succeeded", 1)
     assert one.worker_pids() == workers and one.status()["ready"]

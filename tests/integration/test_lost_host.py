@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.gate import Gate
 from support.host import resume, suspend, vanish, wrap
 from support.load import Load
 from support.proxy import BEFORE, Commit, Island
@@ -20,25 +21,16 @@ QUICK_RETRIES = {"backoff_base": "50ms", "backoff_max": "200ms"}
 LINE = '{"type":"mock_process"}'
 
 
-class Gate:
-    """A handler that waits in its first attempt until the gate is opened, and remembers where it ran. It waits in the kernel, for a writer
-    of a fifo: forty that looked again and again would leave the two hosts too little of the machine."""
+class FirstAttempts(Gate):
+    """A handler that waits at the gate in its first attempt, and remembers where it ran."""
 
     def __init__(self, folder):
-        self.path, self.log, self.seen, self.writer = folder / "gate", folder / "runs", folder / "seen", None
-        os.mkfifo(self.path)
+        super().__init__(folder / "gate")
+        self.log, self.seen = folder / "runs", folder / "seen"
         self.greeting = {"type": "greeting", "exec": ["/bin/sh", "-c", f'echo "$(hostname)/$PPID" >> {self.seen}']}
         self.handler = {"type": "gated", "exec": ["/bin/sh", "-c",
                         f'echo "$HEIMDEX_JOB_ID $HEIMDEX_FENCE $(hostname)" >> {self.log}\n'
-                        f'[ "$HEIMDEX_ATTEMPT" -gt 1 ] || : < {self.path}']}
-
-    def open(self):
-        if self.writer is None:
-            self.writer = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-
-    def close(self):
-        if self.writer is not None:
-            os.close(self.writer)
+                        f'[ "$HEIMDEX_ATTEMPT" -gt 1 ] || {self.sh}']}
 
     def workers(self):
         """Those that have run a greeting."""
@@ -51,7 +43,7 @@ class Gate:
 
 @pytest.fixture
 def gate(tmp_path):
-    made = Gate(tmp_path)
+    made = FirstAttempts(tmp_path)
     yield made
     made.close()
 

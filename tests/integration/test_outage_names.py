@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support.gate import gate  # noqa: F401
 from support.handlers import alive
 from support.wait import until
 
@@ -49,12 +50,12 @@ def names(tmp_path):
     made.server.close()
 
 
-def test_no_name_server_answers(names, fleet, jobs, migrated, env, binaries, tmp_path):
+def test_no_name_server_answers(names, fleet, jobs, migrated, env, binaries, gate, tmp_path):
     """The loop turns meanwhile: a handler's timeout fires on time, and the supervisor finds nobody that stands still."""
     pids = tmp_path / "pids"
     running = fleet(workers=2, wrap=names.wrap, env={"PGHOST": NAME}, postgres={"timeout": "2s"}, worker={"lease": "4s"}, handlers=[
         {"type": "hangs", "timeout": "6s", "max_attempts": 1, "exec": ["/bin/sh", "-c", f"echo $$ >> {pids}; exec sleep 600"]},
-        {"type": "works", "max_attempts": 1, "exec": ["/bin/sh", "-c", f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo '{{}}'"]}])
+        {"type": "works", "max_attempts": 1, "exec": ["/bin/sh", "-c", f"{gate.sh}; echo '{{}}'"]}])
     hanging, working = [jobs.submit("hangs") for _ in range(2)], [jobs.submit("works") for _ in range(2)]
     until(lambda: migrated.one("select count(*) from job where status = 'running'") == 4, what="all running")
     until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
@@ -76,7 +77,7 @@ def test_no_name_server_answers(names, fleet, jobs, migrated, env, binaries, tmp
     until(lambda: "could not translate host name" in running.log())
     names.wait_for_repeat()  # that is more than a lease
     assert running.worker_pids() == workers and sum(child["restarts"] for child in running.children()) == 0
-    (tmp_path / "go").touch()
+    gate.open()
     names.know()
     jobs.wait(hanging + working, seconds=90)
     assert ended < 6 + 2

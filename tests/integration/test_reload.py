@@ -5,12 +5,13 @@ import signal
 
 import pytest
 
+from support.gate import gate  # noqa: F401
 from support.handlers import alive, pids_in, sh
 from support.load import Load
 from support.wait import until
 
 EX_CONFIG = 78
-PATIENT = 'echo $$ >>{pids}; until [ -e {gate} ]; do sleep 0.05; done'
+PATIENT = 'echo $$ >>{pids}; {gate.sh}'
 
 
 def in_place(fleet, *more):
@@ -45,9 +46,9 @@ def all_succeeded(fleets, jobs, migrated, load, *more, codes=(0,)):
     assert not [death for death in deaths if death["death"].get("exit") not in codes]
 
 
-def test_good_files_under_load(fleet, jobs, load, migrated, kafka, prefix, tmp_path):
+def test_good_files_under_load(fleet, jobs, load, migrated, kafka, prefix, gate, tmp_path):
     """A handler more, a shorter timeout, workers from 2 to 4 to 1; a job that began before all of it ends where it began."""
-    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    pids = tmp_path / "pids"
     handlers = [sh("quick", "exit 0"), sh("patient", PATIENT.format(pids=pids, gate=gate)), sh("slow", "exec sleep 1000", timeout="1h")]
     one = fleet(workers=2, handlers=handlers)
     with load:
@@ -73,7 +74,7 @@ def test_good_files_under_load(fleet, jobs, load, migrated, kafka, prefix, tmp_p
             kafka.wait_for_group(prefix, workers)
             loaded(jobs, load)
         assert alive(left) and jobs.status(patient) == "running"
-        gate.touch()
+        gate.open()
         jobs.wait(patient, "succeeded")
         until(lambda: not alive(left), what="the last old worker has ended")
     all_succeeded([one], jobs, migrated, load, patient, fresh)
@@ -136,10 +137,10 @@ def test_reloads_one_after_the_other_under_load(fleet, jobs, load, migrated):
     fleet.check.update(acks=load.acks, finished=True)
 
 
-def test_a_stop_ends_what_old_workers_still_run(fleet, jobs, migrated, tmp_path):
+def test_a_stop_ends_what_old_workers_still_run(fleet, jobs, migrated, gate, tmp_path):
     """Within the drain_timeout that is in force by then; the jobs are queued again, no attempt lost."""
     pids = tmp_path / "pids"
-    one = fleet(workers=1, handlers=[sh("patient", PATIENT.format(pids=pids, gate=tmp_path / "gate"))], supervisor={"drain_timeout": "1h"})
+    one = fleet(workers=1, handlers=[sh("patient", PATIENT.format(pids=pids, gate=gate))], supervisor={"drain_timeout": "1h"})
     id = jobs.submit("patient", max_attempts=1)
     until(lambda: len(pids_in(pids)) == 1, what="it runs")
     jobs.wait(id, "running")
@@ -149,14 +150,14 @@ def test_a_stop_ends_what_old_workers_still_run(fleet, jobs, migrated, tmp_path)
     row = jobs.row(id)
     assert (row["status"], row["crash_count"], row["max_attempts"]) == ("queued", 0, 2)
     assert jobs.events(id)[-1][2]["reason"] == "drain"
-    (tmp_path / "gate").touch()
+    gate.open()
     one.start()
     jobs.wait(id, "succeeded")
 
 
-def test_a_shorter_lease_does_not_kill_who_knew_a_longer_one(fleet, jobs, migrated, tmp_path):
+def test_a_shorter_lease_does_not_kill_who_knew_a_longer_one(fleet, jobs, migrated, gate, tmp_path):
     """The new scheduler expects more signs of life than the old worker had promised."""
-    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    pids = tmp_path / "pids"
     one = fleet(workers=1, handlers=[sh("patient", PATIENT.format(pids=pids, gate=gate))], worker={"lease": "1m"})
     id = jobs.submit("patient", max_attempts=1)
     until(lambda: len(pids_in(pids)) == 1, what="it runs")
@@ -167,14 +168,14 @@ def test_a_shorter_lease_does_not_kill_who_knew_a_longer_one(fleet, jobs, migrat
     then = migrated.one(beats, old)
     until(lambda: migrated.one(beats, new) > 9 and migrated.one(beats, old) > then + 9, what="three leases of both")
     assert migrated.sql("select dead from worker") == [(False,), (False,)]
-    gate.touch()
+    gate.open()
     jobs.wait(id, "succeeded")
     assert jobs.row(id)["attempt"] == 1
 
 
-def test_an_old_worker_is_killed(fleet, jobs, tmp_path):
+def test_an_old_worker_is_killed(fleet, jobs, gate, tmp_path):
     """Its job goes to the new one, with the evidence, and its death is told once."""
-    pids, gate = tmp_path / "pids", tmp_path / "gate"
+    pids = tmp_path / "pids"
     one = fleet(workers=1, handlers=[sh("patient", PATIENT.format(pids=pids, gate=gate), backoff_base="50ms", backoff_max="50ms")])
     id = jobs.submit("patient")
     until(lambda: len(pids_in(pids)) == 1, what="it runs")
@@ -182,7 +183,7 @@ def test_an_old_worker_is_killed(fleet, jobs, tmp_path):
     old, = one.worker_pids()
     one.change(worker={"slots": 3}).reload()
     os.kill(old, signal.SIGKILL)
-    gate.touch()
+    gate.open()
     jobs.wait(id, "succeeded")
     row = jobs.row(id)
     assert (row["attempt"], row["crash_count"]) == (2, 1) and not alive(pids_in(pids)[0])

@@ -1,13 +1,14 @@
 """Workers whose slots are all taken by long runs: what else was announced to them must not wait for those."""
 import pytest
 
+from support.gate import gate  # noqa: F401
+from support.handlers import sh
 from support.wait import until
 
 
-def blocking(path):
-    """Runs until the file is there; and one that ends at once."""
-    return [{"type": "long", "exec": ["/bin/sh", "-c", f"until [ -e {path} ]; do sleep 0.05; done"]},
-            {"type": "short", "exec": ["/bin/true"]}]
+def blocking(gate):
+    """One that waits at the gate, and one that ends at once."""
+    return [sh("long", gate.sh), {"type": "short", "exec": ["/bin/true"]}]
 
 
 def fill_slots(jobs, n):
@@ -16,8 +17,8 @@ def fill_slots(jobs, n):
     return ids
 
 
-def test_full_slots_let_builtins_and_others_go_on(fleet, jobs, migrated, tmp_path):
-    options = {"workers": 1, "worker": {"slots": 2}, "handlers": blocking(tmp_path / "go")}
+def test_full_slots_let_builtins_and_others_go_on(fleet, jobs, migrated, gate):
+    options = {"workers": 1, "worker": {"slots": 2}, "handlers": blocking(gate)}
     fleet(**options)
     long = fill_slots(jobs, 2)
     short = jobs.batch([{"type": "short"}] * 60)
@@ -29,17 +30,17 @@ def test_full_slots_let_builtins_and_others_go_on(fleet, jobs, migrated, tmp_pat
     jobs.wait(short)
     assert {jobs.status(id) for id in long} == {"running"}
     assert {jobs.row(id)["attempt"] for id in short} == {1}
-    (tmp_path / "go").touch()
+    gate.open()
     jobs.wait(long)
     fleet.check.update(acks=[*long, *short, *builtin], finished=True)
 
 
 @pytest.mark.quick
-def test_what_was_given_back_runs_when_a_slot_is_free(fleet, jobs, migrated, tmp_path):
-    fleet(workers=1, worker={"slots": 2}, handlers=blocking(tmp_path / "go"))
+def test_what_was_given_back_runs_when_a_slot_is_free(fleet, jobs, migrated, gate):
+    fleet(workers=1, worker={"slots": 2}, handlers=blocking(gate))
     long = fill_slots(jobs, 2)
     short = jobs.batch([{"type": "short"}] * 40)
     until(lambda: migrated.one("select count(*) from waiting where reason = 'busy'") == 40, what="given back")
-    (tmp_path / "go").touch()
+    gate.open()
     jobs.wait([*long, *short])
     fleet.check.update(acks=[*long, *short], finished=True)

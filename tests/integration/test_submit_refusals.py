@@ -1,10 +1,12 @@
 """What heimdex-submit refuses, and how: one line that says what, where and why, and the right exit code."""
 import json
 import re
+import subprocess
 
 import psycopg2
 import pytest
 
+from support.binaries import clean_env
 from support.submission import Submit, ndjson, submit  # noqa: F401
 
 
@@ -30,7 +32,9 @@ from support.submission import Submit, ndjson, submit  # noqa: F401
     (["t", "--max-attempts", "0"], "--max-attempts: 0: "),
     (["t", "--timeout", "0"], "--timeout: 0: "),
     (["t", "--timeout", "-5s"], "--timeout: -5s: "),
-    (["t", "--wait=soon"], "--wait: soon: "),
+    (["t", "--wait=soon"], '--wait: soon: must be a duration such as "30s", 0 to 36500d\n'),
+    (["t", "--wait="], "--wait: : must be a duration"),
+    (["t", "--wait", "36501d"], "--wait: 36501d: must be a duration"),
     (["t", "--skip-bad"], "--skip-bad: "),
     (["t", "--batch", "-"], "t: "),
     (["--batch", "-", "--key", "k"], "--key: not with --batch"),
@@ -65,6 +69,16 @@ def test_bad_payloads(binaries, tmp_path, payload, says):
     assert says in done.stderr and f"--payload: {tmp_path}/payload: " in done.stderr
     assert len(done.stderr) < 500
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("limit", range(5, 13))
+def test_descriptors_run_out(binaries, env, limit):
+    """Wherever it is that none is left."""
+    done = subprocess.run(["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", binaries.path("heimdex-submit"), "t"], env=clean_env(env),
+                          capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        assert done.stderr.endswith(": Too many open files\n") and done.stderr.count("\n") == 1 and done.stdout == ""
+        assert done.stderr.startswith("heimdex-submit: ") and "kafka.properties" not in done.stderr
 
 
 def test_the_limit_of_a_payload_is_configured(submit):

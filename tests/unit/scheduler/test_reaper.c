@@ -1,45 +1,12 @@
 /* The line of deaths, with a database that answers what it is told. */
+#include "tests/unit/scheduler/fake_tx.h"
+
 #include "scheduler/death.h"
-#include "scheduler/scheduler.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
-
-struct hx_pg_tx {
-    struct hx_buf told; /* what the ledger was asked to write */
-    hx_pg_done_cb cb;
-    void *user;
-};
-
-static struct scheduler scheduler;
-static struct hx_pg_tx *pending;
 static int started;
 
-struct hx_pg_tx *hx_pg_tx_new(const char *name) {
-    assert_string_equal(name, "reaper");
-    return hx_alloc(sizeof(struct hx_pg_tx));
-}
-
-struct hx_pg_tx *hx_pg_tx_free(struct hx_pg_tx *tx) {
-    hx_buf_reset(&tx->told);
-    free(tx);
-    return NULL;
-}
-
-void hx_pg_submit(struct hx_pg *pg, struct hx_pg_tx *tx, int64_t timeout_ms, hx_pg_done_cb cb, void *user) {
-    (void)pg, (void)timeout_ms;
-    assert_null(pending);
-    pending = tx;
-    tx->cb = cb;
-    tx->user = user;
-}
-
 int hx_ledger_reap(struct hx_pg_tx *tx, const struct hx_death *death) {
-    hx_buf_printf(&tx->told, "%d %s: %s %s", (int)death->worker, death->code, death->message, death->detail);
+    hx_buf_printf(&tx->told, " %d %s: %s %s", (int)death->worker, death->code, death->message, death->detail);
     return 2;
 }
 
@@ -81,37 +48,15 @@ static void add(int32_t worker) {
     reaper_add(scheduler.reaper, death_without_evidence(worker, "SIGSEGV", "it died"));
 }
 
-/* The next question asks for that. */
-static void check_asked(const char *expected) {
-    int64_t deadline = hx_mono_ms() + 20000;
-    while (!pending) {
-        assert_true(hx_mono_ms() < deadline);
-        hx_loop_once(scheduler.loop, 50);
-    }
-    assert_string_equal(pending->told.data, expected);
-}
-
-static void answer(const struct hx_pg_error *error) {
-    struct hx_pg_tx *tx = HX_TAKE(pending);
-    tx->cb(tx, error, tx->user);
-    hx_pg_tx_free(tx);
-}
-
-static void refuse(enum hx_pg_class class, const char *sqlstate) {
-    struct hx_pg_error error = { .class = class, .message = "told so" };
-    hx_strcopy(error.sqlstate, sizeof error.sqlstate, sqlstate);
-    answer(&error);
-}
-
 static void deaths_are_written_one_after_the_other(void **state) {
     (void)state;
     add(7);
     add(8);
     add(7); /* told of twice */
-    check_asked("7 SIGSEGV: it died {}");
+    check_asked("reaper: 7 SIGSEGV: it died {}");
     answer(NULL);
     assert_int_equal(started, 0);
-    check_asked("8 SIGSEGV: it died {}");
+    check_asked("reaper: 8 SIGSEGV: it died {}");
     answer(NULL);
     assert_true(reaper_idle(scheduler.reaper));
     assert_int_equal(started, 1);
@@ -120,9 +65,9 @@ static void deaths_are_written_one_after_the_other(void **state) {
 static void an_outage_changes_nothing_about_a_death(void **state) {
     (void)state;
     add(7);
-    check_asked("7 SIGSEGV: it died {}");
+    check_asked("reaper: 7 SIGSEGV: it died {}");
     refuse(HX_PG_UNAVAILABLE, "");
-    check_asked("7 SIGSEGV: it died {}");
+    check_asked("reaper: 7 SIGSEGV: it died {}");
 }
 
 /* What the dead one printed may be anything. Those behind it must not wait for it for good. */
@@ -130,11 +75,11 @@ static void a_death_that_the_database_refuses_is_told_in_plain_words(void **stat
     (void)state;
     add(7);
     add(8);
-    check_asked("7 SIGSEGV: it died {}");
+    check_asked("reaper: 7 SIGSEGV: it died {}");
     refuse(HX_PG_DATA, "22P05");
-    check_asked("7 unknown: the worker died; how can't be written down {}");
+    check_asked("reaper: 7 unknown: the worker died; how can't be written down {}");
     answer(NULL);
-    check_asked("8 SIGSEGV: it died {}");
+    check_asked("reaper: 8 SIGSEGV: it died {}");
     answer(NULL);
     assert_true(reaper_idle(scheduler.reaper));
 }

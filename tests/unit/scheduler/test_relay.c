@@ -1,43 +1,9 @@
 /* How many rows of the outbox are taken at once, with a ledger that notes what it is asked for. */
+#include "tests/unit/scheduler/fake_tx.h"
+
 #include "scheduler/relay.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-struct hx_pg_tx {
-    int32_t limit; /* of relay_take; 0: it isn't in there */
-    size_t done;   /* rows to be struck off */
-    hx_pg_done_cb cb;
-    void *user;
-};
-
-static struct scheduler scheduler;
-static struct hx_pg_tx *pending;
-static int rounds; /* transactions that were made, whether sent or not */
-
 /* ---- PostgreSQL ---- */
-
-struct hx_pg_tx *hx_pg_tx_new(const char *name) {
-    (void)name;
-    rounds++;
-    return hx_alloc(sizeof(struct hx_pg_tx));
-}
-
-struct hx_pg_tx *hx_pg_tx_free(struct hx_pg_tx *tx) {
-    free(tx);
-    return NULL;
-}
-
-void hx_pg_submit(struct hx_pg *pg, struct hx_pg_tx *tx, int64_t timeout_ms, hx_pg_done_cb cb, void *user) {
-    (void)pg, (void)timeout_ms;
-    assert_null(pending);
-    pending = tx;
-    tx->cb = cb;
-    tx->user = user;
-}
 
 void hx_pg_listen(struct hx_pg *pg, const char *channel, hx_pg_notify_cb cb, void *user) {
     (void)pg, (void)channel, (void)cb, (void)user;
@@ -55,13 +21,13 @@ struct hx_uuid *hx_pg_get_uuids(const struct hx_pg_tx *tx, int statement, int ro
 }
 
 int hx_ledger_relay_take(struct hx_pg_tx *tx, int32_t limit) {
-    tx->limit = limit;
+    hx_buf_printf(&tx->told, " take %d", (int)limit);
     return 0;
 }
 
 int hx_ledger_outbox_done(struct hx_pg_tx *tx, const int64_t *outbox_ids, size_t n) {
     (void)outbox_ids;
-    tx->done = n;
+    hx_buf_printf(&tx->told, " done %zu", n);
     return 0;
 }
 
@@ -129,7 +95,6 @@ static int begin(void **state) {
     assert_int_equal(hx_loop_new(&scheduler.loop), 0);
     assert_int_equal(relay_new(&scheduler, &scheduler.relay, &error), 0);
     scheduler.relay->ids_in_row = 1;
-    rounds = 0;
     return 0;
 }
 
@@ -142,53 +107,43 @@ static int end(void **state) {
     return 0;
 }
 
-/* The limit of the next take; 0: there was none. */
-static int32_t next_take(void) {
-    int before = rounds;
-    int64_t deadline = hx_mono_ms() + 20000;
+/* What the next round asks for; nothing is there. */
+static void check_round(const char *expected) {
     relay_open(scheduler.relay);
-    while (rounds == before) {
-        assert_true(hx_mono_ms() < deadline);
-        hx_loop_once(scheduler.loop, 50);
-    }
-    if (!pending)
-        return 0;
-    struct hx_pg_tx *tx = HX_TAKE(pending);
-    int32_t limit = tx->limit;
-    tx->cb(tx, NULL, tx->user);
-    hx_pg_tx_free(tx);
-    return limit;
+    check_asked(expected);
+    if (pending)
+        answer(NULL);
 }
 
 static void many_rows_are_taken_at_once(void **state) {
     (void)state;
-    assert_int_equal(next_take(), 200);
+    check_round("relay: take 200");
     scheduler.relay->rows = 150;
-    assert_int_equal(next_take(), 50);
+    check_round("relay: take 50");
     scheduler.relay->rows = 200;
-    assert_int_equal(next_take(), 0);
+    check_round(NULL);
 }
 
 static void rows_of_many_jobs_are_fewer(void **state) {
     (void)state;
     scheduler.relay->ids_in_row = 1000;
     scheduler.relay->records = 10000;
-    assert_int_equal(next_take(), 10);
+    check_round("relay: take 10");
     scheduler.relay->records = 20000;
-    assert_int_equal(next_take(), 0);
+    check_round(NULL);
 }
 
 /* Each that is taken in vain comes later and later: the others keep their place. */
 static void a_few_find_out_whether_kafka_is_back(void **state) {
     (void)state;
     silence_report(&scheduler.relay->silence, false, hx_mono_ms());
-    assert_int_equal(next_take(), 10);
+    check_round("relay: take 10");
     scheduler.relay->rows = 7;
-    assert_int_equal(next_take(), 3);
+    check_round("relay: take 3");
     scheduler.relay->rows = 10;
-    assert_int_equal(next_take(), 0);
+    check_round(NULL);
     silence_report(&scheduler.relay->silence, true, hx_mono_ms());
-    assert_int_equal(next_take(), 190);
+    check_round("relay: take 190");
 }
 
 static void what_is_delivered_is_struck_off_while_kafka_is_silent(void **state) {
@@ -198,7 +153,7 @@ static void what_is_delivered_is_struck_off_while_kafka_is_silent(void **state) 
     struct row *row = hx_alloc(sizeof *row);
     relay_row_ended(scheduler.relay, row);
     assert_int_equal(scheduler.relay->done_count, 1);
-    assert_int_equal(next_take(), 0);
+    check_round("relay: done 1");
     assert_int_equal(scheduler.relay->done_count, 0);
 }
 

@@ -1,7 +1,12 @@
-/* A registered worker without its main loop: the test makes each transaction and ends it (fake_pg.h). */
+/* A registered worker without its main loop: the test makes each transaction and ends it: commit (the fake jobs change as the ledger would
+ * change them), refuse, or lose (the connection broke in its COMMIT). */
 #pragma once
 
+#include "tests/unit/worker/fake_commit.h"
+#include "tests/unit/worker/fake_config.h"
+#include "tests/unit/worker/fake_consumer.h"
 #include "tests/unit/worker/fake_pg.h"
+#include "tests/unit/worker/tx_words.h"
 
 #include "common/log.h"
 #include "common/mark.h"

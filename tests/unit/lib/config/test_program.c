@@ -113,6 +113,7 @@ static void words_and_options(void **s) {
     check_words("--wait 5s x", "wait=5s x ");
     check_words("--wait x 5s", "wait x 5s ");
     check_words("--wait --json --wait=7s", "wait json wait=7s ");
+    check_words("--wait=x --wait=", "wait=x wait= "); /* whose option it is says what is wrong with them */
 }
 
 static void check_usage(const char *line, const char *message) {
@@ -133,7 +134,6 @@ static void usage_errors(void **s) {
     check_usage("--limit", "heimdex-test: --limit: needs a value: N\n");
     check_usage("-n", "heimdex-test: --limit: needs a value: N\n");
     check_usage("--json=1", "heimdex-test: --json: takes no value\n");
-    check_usage("--wait=x", "heimdex-test: --wait: x: must be [D]\n");
     check_usage("--config", "heimdex-test: --config: needs a value: FILE\n");
     check_usage("--config=", "heimdex-test: --config: needs a FILE\n");
     check_usage("--config-fd x", "heimdex-test: --config-fd: x: must be the number of a descriptor\n");

@@ -1,9 +1,11 @@
 #include "lib/kafka/producer.h"
 
+#include "lib/kafka/options.h"
 #include "tests/unit/lib/kafka/mock.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct fixture {
     struct mock mock;
@@ -216,6 +218,23 @@ static void a_bad_property_is_named(void **state) {
     assert_null(f->p);
 }
 
+static void no_descriptor_is_told_as_such(void **state) {
+    struct fixture *f = *state;
+    struct hx_kafka_options options = { .brokers = NOBODY };
+    struct hx_kafka_error error = { 0 };
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int r = hx_producer_new(f->mock.loop, &options, on_delivery, f, &f->p, &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(r, -EMFILE);
+    assert_string_equal(error.message, strerror(EMFILE));
+    assert_string_equal(hx_kafka_culprit(r), "Kafka client");
+    assert_string_equal(hx_kafka_culprit(-EINVAL), "kafka.properties");
+    assert_null(f->p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(records_are_reported_when_the_broker_has_them, setup, teardown),
@@ -228,6 +247,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_end_waits_for_what_is_under_way, setup, teardown),
         cmocka_unit_test_setup_teardown(the_end_comes_in_time_without_a_broker, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bad_property_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_descriptor_is_told_as_such, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

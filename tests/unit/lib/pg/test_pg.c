@@ -203,6 +203,64 @@ static void the_session_has_our_settings_and_the_users(void **state) {
     live_close(&l);
 }
 
+static const struct hx_pg_stmt durability = { "durability", "select current_setting('synchronous_commit')" };
+
+static void check_durability(struct live *l, const char *expected) {
+    struct outcome o;
+    assert_int_equal(live_run(l, &durability, &o), HX_PG_OK);
+    assert_string_equal(o.text, expected);
+}
+
+/* What is told as committed outlives the server. How many standbys have it by then is the operator's choice. */
+static void commits_are_never_asynchronous(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    static const char *const values[][2] = {
+        { "off", "on" },
+        { "on", "on" },
+        { "local", "local" },
+        { "remote_write", "remote_write" },
+        { "remote_apply", "remote_apply" },
+    };
+    static const struct hx_pg_stmt wrong = { "wrong", "select 1 / 0" };
+    static const struct hx_pg_stmt suicide = { "suicide", "select pg_terminate_backend(pg_backend_pid())" };
+    for (size_t i = 0; i < HX_ARRAY_LEN(values); i++) {
+        _cleanup_free_ char *options = hx_printf("-c synchronous_commit=%s", values[i][0]);
+        struct live l;
+        struct outcome o;
+        setenv("PGOPTIONS", options, 1);
+        live_open(&l, &defaults);
+        unsetenv("PGOPTIONS");
+        assert_int_equal(live_run(&l, &wrong, &o), HX_PG_DATA); /* it doesn't go with a transaction that fails */
+        check_durability(&l, values[i][1]);
+        assert_int_equal(live_run(&l, &suicide, &o), HX_PG_UNAVAILABLE);
+        check_durability(&l, values[i][1]); /* on the next connection */
+        live_close(&l);
+    }
+}
+
+static void nor_by_what_a_role_prefers(void **state) {
+    (void)state;
+    LIVE_OR_SKIP();
+    static const struct hx_pg_stmt to_off = {
+        "to_off", "do $$ begin execute format('alter role current_user in database %I set synchronous_commit = off',"
+                  " current_database()); end $$"
+    };
+    static const struct hx_pg_stmt reset = {
+        "reset", "do $$ begin execute format('alter role current_user in database %I reset synchronous_commit',"
+                 " current_database()); end $$"
+    };
+    struct live l, other;
+    struct outcome o;
+    live_open(&l, &defaults);
+    assert_int_equal(live_run(&l, &to_off, &o), HX_PG_OK);
+    live_open(&other, &defaults);
+    check_durability(&other, "on");
+    live_close(&other);
+    assert_int_equal(live_run(&l, &reset, &o), HX_PG_OK);
+    live_close(&l);
+}
+
 static void freed_in_its_own_callback(struct hx_pg *pg, bool connected, const struct hx_pg_error *why, void *user) {
     struct live *l = user;
     (void)connected;
@@ -242,6 +300,8 @@ int main(void) {
         cmocka_unit_test(a_listener_that_never_answers_meets_the_deadline),
         cmocka_unit_test(a_frozen_first_host_is_passed_over),
         cmocka_unit_test(the_session_has_our_settings_and_the_users),
+        cmocka_unit_test(commits_are_never_asynchronous),
+        cmocka_unit_test(nor_by_what_a_role_prefers),
         cmocka_unit_test(may_be_freed_in_the_state_callback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

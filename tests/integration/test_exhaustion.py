@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support import figures
 from support.servers import alive, kill_if_there
 from support.wait import until
 
@@ -65,6 +66,7 @@ def test_submit(binaries, jobs, library, tmp_path, kind, fleet):
         acks += done.stdout.splitlines()[:1]  # behind it libsasl may say "no olist"
         clean = 0 if n in shim.fired() else clean + 1
         n = numbers(n)
+    figures.counts["faults"] += len(shim.fired())
     fleet()
     jobs.wait(acks, "succeeded")
     fleet.check.update(acks=acks)
@@ -97,6 +99,7 @@ def run_through(fleet, jobs, shim, program, pid):
         first = numbers(last)
         shim.next(first)
         end()
+    figures.counts["faults"] += len(shim.fired())
     print(f"{program}, {len(shim.fired())} calls failed: {json.dumps(sorted(set(shim.fired().values())))}")
     shim.disarm()
     end()

@@ -1,5 +1,6 @@
 """Fixtures of the integration tests: a private PostgreSQL and a real Kafka for the session; a database, a topic prefix and
-fleets for each test, which end with the invariant checker. Nothing sleeps for a time: `until` waits for a condition."""
+fleets for each test, which end with the invariant checker. Nothing sleeps for a time: `until` waits for a condition. A run ends with its
+figures, which go to the end of the file HX_FIGURES too."""
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from support import figures  # noqa: E402
 from support.binaries import Binaries  # noqa: E402
 from support.fleet import Fleet  # noqa: E402
 from support.jobs import Jobs  # noqa: E402
@@ -150,14 +152,17 @@ def fleet(request, tmp_path, binaries, migrated, env):
     make.check = {}
     yield make
     failures = [str(problem) for one in made for problem in one.finish()]
+    figures.counts.update({"processes killed": sum(one.killed() for one in made), "faults": 0})
     failures += [f"{one.directory.name}: {line}" for one in made for line in re.findall(".*(?:Sanitizer:|runtime error:).*", one.log())]
     if not request.node.get_closest_marker("unchecked"):
         from checker.check import check_database
         if all(one.exit_code == 0 for one in made):
             make.check.setdefault("stopped", True)
         connection = migrated.connect()
-        failures += check_database(connection, **make.check)
+        violations = check_database(connection, **make.check)
         connection.close()
+        figures.counts.update({"databases checked": 1, "violations": len(violations)})
+        failures += violations
     if failures or getattr(request.node, "failed", False):
         for one in made:
             print(f"--- {one.log_path}\n" + one.log()[-20000:])
@@ -171,11 +176,37 @@ def pytest_runtest_makereport(item, call):
         item.failed = True
 
 
-def pytest_terminal_summary(terminalreporter):
-    """What tests that passed have measured: they print it."""
-    reports = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
-    lines = [line for report in reports for line in report.capstdout.splitlines() if line.strip()]
+@pytest.fixture
+def figure(request):
+    """figure("a host vanished", seconds, 8): a time that the run ends with, beside what is wanted on a quiet machine. It must be below that; or
+    below bound, where a busy machine would make it more."""
+    def record(what, seconds, wanted, bound=None):
+        line = figures.timed(what, seconds, wanted)
+        request.node.user_properties.append(("figure", line))
+        assert seconds < (bound or wanted), line
+    return record
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield
+    item.user_properties += figures.taken().items()
+
+
+def _section(terminalreporter, title, lines):
     if lines:
-        terminalreporter.section("figures")
+        terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests that passed have measured, which they print, and the figures."""
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    _section(terminalreporter, "measured", [line for report in passed for line in report.capstdout.splitlines() if line.strip()])
+    ended = [report for reports in terminalreporter.stats.values() for report in reports if getattr(report, "when", None) == "teardown"]
+    lines = figures.lines([each for report in ended for each in report.user_properties])
+    _section(terminalreporter, "figures", lines)
+    if "HX_FIGURES" in os.environ:
+        with open(os.environ["HX_FIGURES"], "a") as file:
+            file.writelines(f"{line}\n" for line in lines)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from support import failpoints
+from support import failpoints, figures
 from support.migrations import Chain, Migrate
 from support.pgbouncer import Pgbouncer
 from support.wait import until
@@ -198,6 +198,7 @@ class Stage:
             database.drop()
 
     def play_with(self, point, action, number):
+        figures.fault()
         code, hits, found = self.play(f"{point.name}:{action}@{number}")
         assert [hit.name for hit in hits if hit.action] == [point.name]
         assert code == -9 if action == "kill" else code in (0, AWAY, self.situation.code), f"{action}@{number}: exit {code}"

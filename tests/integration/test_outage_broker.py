@@ -24,7 +24,7 @@ def kafka(cluster):
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_one_of_three_is_lost(fleet, jobs, cluster, migrated, env, binaries, how):
+def test_one_of_three_is_lost(fleet, jobs, cluster, migrated, env, binaries, how, figure):
     running = fleet(workers=2)
     with Load(binaries, env, LINE, rate=100) as load:
         until(lambda: len(load.acks) >= 200, 60)
@@ -37,7 +37,8 @@ def test_one_of_three_is_lost(fleet, jobs, cluster, migrated, env, binaries, how
         until(lambda: len(load.acks) >= 1500, 60)
         cluster.start(1) if how == "killed" else cluster.thaw(1)
         until(lambda: cluster.alive() == 3, 60)
-    print(f"\na broker of three {how}: {seconds:.1f} s to 90 % of {before:.0f} jobs/s")
+    print(f"\n{before:.0f} jobs/s before a broker was {how}")
+    figure(f"one of three brokers is {how}, 90 % of the rate is back", seconds, 30)
     jobs.wait(load.acks, seconds=60)
     assert not load.failures
     assert running.stop() == 0

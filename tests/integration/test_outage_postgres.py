@@ -1,6 +1,4 @@
-"""PostgreSQL goes away, stands still, loses its network, its disk, its primary: what was acknowledged is done, once, when it is back.
-
-The figures are printed: pytest -s."""
+"""PostgreSQL goes away, stands still, loses its network, its disk, its primary: what was acknowledged is done, once, when it is back."""
 import os
 import signal
 import subprocess
@@ -54,7 +52,7 @@ def restarts(fleet):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGQUIT, marks=pytest.mark.sweep), signal.SIGKILL],
                          ids=["restart", "immediate", "crash"])
-def test_it_goes_and_comes_back(fleet, jobs, postgres, migrated, kafka, prefix, env, binaries, how, tmp_path):
+def test_it_goes_and_comes_back(fleet, jobs, postgres, migrated, kafka, prefix, env, binaries, how, figure, request):
     running = fleet(jobs=QUICK_RETRIES)
     kafka.wait_for_group(prefix, 2)
     workers = running.worker_pids()
@@ -69,7 +67,8 @@ def test_it_goes_and_comes_back(fleet, jobs, postgres, migrated, kafka, prefix, 
         postgres.start()
         back = time.time()
         seconds = until(lambda: recovery(migrated, before, back), 30, "90 % of the rate")
-    print(f"\nPostgreSQL back: {seconds:.1f} s to 90 % of {before:.0f} jobs/s; {len(load.failures)} submitters failed meanwhile")
+    print(f"\n{before:.0f} jobs/s before it went; {len(load.failures)} submitters failed meanwhile")
+    figure(f"PostgreSQL is there again ({request.node.callspec.id}), 90 % of the rate is back", seconds, 30)
     jobs.wait(load.acks)
     assert {code for code, _ in load.failures} <= {69}, load.failures
     assert running.worker_pids() == workers and restarts(running) == 0
@@ -155,7 +154,7 @@ class Hanging:
     def wait_for(self, n):
         until(lambda: len(self.started()) >= n)
 
-    def check_timeouts(self, what):
+    def check_timeouts(self, figure, what):
         """Whatever runs now ends on time."""
         left = {pid: start for pid, start in self.started().items() if alive(pid)}
         ended, deadline = [], time.monotonic() + 30
@@ -165,17 +164,16 @@ class Hanging:
                 ended.append(time.clock_gettime(time.CLOCK_BOOTTIME) - left.pop(pid))
             time.sleep(0.002)
         assert not left
-        print(f"\n{what}: {len(ended)} handlers with a timeout of {self.timeout} s ended after {min(ended):.3f} to {max(ended):.3f} s")
-        assert max(ended) < self.timeout + 1
+        figure(f"{what}, a timeout is late by", max(ended) - self.timeout, 0.05, bound=1)
 
 
-def test_a_frozen_server_delays_no_timeout(fleet, jobs, postgres, migrated, env, tmp_path):
+def test_a_frozen_server_delays_no_timeout(fleet, jobs, postgres, migrated, env, tmp_path, figure):
     hanging = Hanging(tmp_path)
     running = fleet(workers=1, postgres={"timeout": "3s"}, worker={"lease": "30s"}, handlers=[hanging.handler])
     acks = jobs.batch([{"type": "hanging"}] * 8)
     hanging.wait_for(8)
     with postgres.frozen():
-        hanging.check_timeouts("PostgreSQL frozen")
+        hanging.check_timeouts(figure, "PostgreSQL is frozen")
         done = jobs.binaries.submit("mock_process", env={**env, "HEIMDEX_POSTGRES_TIMEOUT": "1s"}, check=False, timeout=10)
         assert (done.returncode, done.stdout) == (69, "")
         until(lambda: "no answer within 3000 ms" in running.log() or "no connection within 3000 ms" in running.log())
@@ -188,14 +186,14 @@ def test_a_frozen_server_delays_no_timeout(fleet, jobs, postgres, migrated, env,
     fleet.check.update(acks=acks, finished=True)
 
 
-def test_a_frozen_server_and_many_timeouts(fleet, jobs, postgres, tmp_path):
+def test_a_frozen_server_and_many_timeouts(fleet, jobs, postgres, tmp_path, figure):
     """While connections are being given up and tried again, over and over, the loop turns."""
     hanging = Hanging(tmp_path)
     running = fleet(workers=1, postgres={"timeout": "100ms"}, worker={"lease": "30s"}, handlers=[hanging.handler])
     acks = jobs.batch([{"type": "hanging"}] * 16)
     hanging.wait_for(16)
     with postgres.frozen():
-        hanging.check_timeouts("PostgreSQL frozen, a connection attempt each 100 ms and more")
+        hanging.check_timeouts(figure, "PostgreSQL is frozen and asked every 100 ms")
     jobs.wait(acks)
     assert restarts(running) == 0
     fleet.check.update(acks=acks, finished=True)
@@ -231,7 +229,7 @@ def test_a_silent_host_before_the_right_one(proxy, fleet, jobs, migrated, env):
 
 
 @needs_root
-def test_lost_packets(fleet, jobs, migrated, kafka, env, binaries, postgres, tmp_path):
+def test_lost_packets(fleet, jobs, migrated, kafka, env, binaries, postgres, tmp_path, figure):
     """Nobody says that the connection is gone, on either side."""
     hanging, island = Hanging(tmp_path, 3), Island()
     try:
@@ -241,7 +239,7 @@ def test_lost_packets(fleet, jobs, migrated, kafka, env, binaries, postgres, tmp
         acks = jobs.batch([{"type": "hanging"}] * 4)
         hanging.wait_for(4)
         island.drop(env["PGPORT"])
-        hanging.check_timeouts("packets lost")
+        hanging.check_timeouts(figure, "packets are lost")
         until(lambda: "no answer within" in running.log() or "retrying" in running.log())
         late = jobs.batch([{"type": "mock_process"}] * 10)
         island.mend()

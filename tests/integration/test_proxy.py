@@ -228,6 +228,17 @@ def test_cuts_a_commit(pgbench, table, wire, where, committed):
     assert pgbench().returncode == 0
 
 
+def test_holds_the_answer_to_a_commit(pgbench, table, wire):
+    fault, done = wire.arm(Commit("", AFTER, hold=True)), []
+    waiting = threading.Thread(target=lambda: done.append(pgbench().returncode))
+    waiting.start()
+    until(lambda: table.one("select count(*) from cut") == 1)
+    assert fault.fired.wait(10) and not done
+    fault.released.set()
+    waiting.join()
+    assert done == [0] and pgbench().returncode == 0
+
+
 @needs_root
 def test_a_client_vanishes(pgbench, table, wire):
     """The server is left with a transaction that nobody will end, and knows nothing of it."""

@@ -1,16 +1,15 @@
 """heimdex-supervisor from outside, with children of our own making (tests/fakes/fleet_child)."""
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
-from support.supervisor import FAKE, ROOT, children_of, fleet, runs, wait_for  # noqa: F401
+from support.clock import Monotonic
+from support.supervisor import FAKE, children_of, fleet, runs, wait_for  # noqa: F401
 
 pytestmark = [pytest.mark.quick, pytest.mark.asan]
-AHEAD = f"{ROOT}/tests/shim/ahead.c"
 
 
 # ---- start and stop ------------------------------------------------------------------------------------------
@@ -193,11 +192,8 @@ def say_running(pid, n):
 def test_a_machine_that_stood_still_blames_nobody(fleet, tmp_path):
     """Supervisor and worker are stopped for an hour, and the supervisor is the first to go on: what it sees is a pulse that has stood
     still for long. What it says of running jobs tells when it has looked."""
-    ahead, library = tmp_path / "ahead", tmp_path / "ahead.so"
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, AHEAD], check=True)
-    ahead.write_bytes(bytes(8))
-    f = fleet(workers=1, worker_lease="1h")
-    f.environment.update(LD_PRELOAD=str(library), HX_AHEAD=str(ahead))
+    clock, f = Monotonic(tmp_path), fleet(workers=1, worker_lease="1h")
+    f.environment.update(clock.env)
     f.start()
     worker, = f.workers()
     os.kill(worker, signal.SIGSTOP)
@@ -205,8 +201,7 @@ def test_a_machine_that_stood_still_blames_nobody(fleet, tmp_path):
     wait_for("a look at the worker that is stopped", lambda: "7 jobs running" in f.status())
     os.kill(f.pid, signal.SIGSTOP)
     say_running(worker, 8)
-    with open(ahead, "r+b") as clock:
-        clock.write((3600).to_bytes(8, sys.byteorder))
+    clock.advance(3600)
     os.kill(f.pid, signal.SIGCONT)
     wait_for("a look an hour later", lambda: "8 jobs running" in f.status() or f.deaths())
     assert f.workers() == [worker] and not f.deaths()

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from model.search import told  # noqa: E402
 from model.setups import DEFECTS, DESIGNS, defective, searched  # noqa: E402
+from support import figures  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,7 @@ def searches():
 def test_the_design_breaks_no_rule(searches, name):
     found = searches[name].result()
     print(f"{name}: {found.states} states")
+    figures.counts.update({"states of the model": found.states, "violations": bool(found.broken)})
     assert not found.broken, told(found)
     assert found.states >= DESIGNS[name].least, "fewer states than there were: has the model lost a step?"
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from . import figures
 from .servers import ROOT, script
 from .wait import until
 
@@ -66,10 +67,12 @@ class KafkaCluster:
         self.processes[node] = self._java(folder, "kafka.Kafka", folder / "server.properties")
 
     def kill(self, node):
+        figures.fault()
         self.processes[node].kill()
         self.processes[node].wait()
 
     def freeze(self, node):
+        figures.fault()
         self.processes[node].send_signal(signal.SIGSTOP)
 
     def thaw(self, node):

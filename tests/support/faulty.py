@@ -10,7 +10,7 @@ from pathlib import Path
 
 from checker.check import check_database
 
-from . import failpoints, librdkafka
+from . import failpoints, figures, librdkafka
 from .binaries import clean_env
 from .jobs import TERMINAL
 from .statements import Session, new_id, submit
@@ -292,6 +292,7 @@ class Faulty:
 
     def judge(self):
         """After the stop. What the fixture's checker is to look at, and how each job has ended."""
+        figures.counts["faults"] += self.fired()
         statuses = dict(self.database.sql("select id::text, status::text from job where id = any(%s::uuid[])", list(self.acks)))
         wrong = {id: statuses.get(id) for id, expected in self.acks.items() if statuses.get(id) not in expected}
         assert not wrong, wrong

@@ -45,7 +45,7 @@ class Fleet:
         sections["log"] = {"format": "json", **sections.get("log", {})}
         sections["jobs"] = {"kill_grace": "2s", **sections.get("jobs", {})}
         self.write_config(sections, handlers)
-        self.process = None
+        self.process, self.processes = None, []
         self.asked_to_stop = False
         self.exit_code = None
         if start:
@@ -71,6 +71,7 @@ class Fleet:
         with open(self.log_path, "ab") as log:
             self.process = self.binaries.popen("heimdex-supervisor", "--config", self.config, wrap=self.wrap, env=self.env, stdin=-3,
                                                stdout=log, stderr=log, cwd=self.directory)
+        self.processes.append(self.process)
         self.asked_to_stop = False
         if wait:
             self.wait_ready()
@@ -130,6 +131,11 @@ class Fleet:
             if entry.get("event") == event:
                 found.append(entry)
         return found
+
+    def killed(self):
+        """How many of its processes were, supervisors and their children."""
+        children = sum(entry.get("death", {}).get("signal") == signal.SIGKILL for entry in self.events("child.died"))
+        return children + sum(process.poll() == -signal.SIGKILL for process in self.processes)
 
     def ask_to_stop(self):
         """One TERM: a second one would end everything at once."""

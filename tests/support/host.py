@@ -2,8 +2,11 @@
 suspended as a whole. Root's."""
 import os
 import signal
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
+from . import figures
 from .wait import until
 
 
@@ -30,6 +33,7 @@ def processes(fleet):
 
 def vanish(fleet):
     """Its power is cut: all of its processes at once, by the kernel."""
+    figures.fault()
     os.kill(fleet.pid, signal.SIGKILL)
     fleet.process.wait()
 
@@ -42,15 +46,21 @@ def _send(fleet, signo):
             pass
 
 
-def suspend(fleet):
-    """No process of the host runs on; its CLOCK_BOOTTIME does."""
+@contextmanager
+def suspended(fleet, clock=None):
+    """No process of the host runs on; its CLOCK_BOOTTIME does. clock: its support.clock.Monotonic, which doesn't count that time, as where a
+    machine is suspended; else all its clocks go on, as where a container is frozen."""
+    figures.fault()
     for _ in range(3):  # those too that were started meanwhile
         _send(fleet, signal.SIGSTOP)
     until(lambda: all(_state(pid) in "TZ" for pid in processes(fleet)), 10, "everything to stand still")
-
-
-def resume(fleet):
-    _send(fleet, signal.SIGCONT)
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if clock:
+            clock.advance(began - time.monotonic())
+        _send(fleet, signal.SIGCONT)
 
 
 def _state(pid):

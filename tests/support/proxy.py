@@ -23,6 +23,8 @@ import termios
 import threading
 import time
 
+from . import figures
+
 BEFORE, AFTER, REPLIED = "before", "after", "replied"  # it is forwarded; it was forwarded; and answered
 TCP_REPAIR = 19
 
@@ -118,8 +120,9 @@ class Fault:
     """A place in what passes. client(…) and server(…) say how many bytes of data are passed on before the connection is cut; None: all
     of them, and it isn't."""
 
-    def __init__(self, vanish=False):
-        self.fired, self.vanish = threading.Event(), vanish  # vanish: the server isn't told that its client is gone
+    def __init__(self, vanish=False, hold=False):
+        """vanish: the server isn't told that its client is gone. hold: nothing is cut, and what the server says waits for released."""
+        self.fired, self.vanish, self.hold, self.released = threading.Event(), vanish, hold, threading.Event()
 
     def client(self, connection, data, messages):
         return None
@@ -182,7 +185,7 @@ class Commit(Fault):
 
 class Connection:
     def __init__(self, proxy, client):
-        self.proxy, self.client, self.server, self.ended = proxy, client, None, False
+        self.proxy, self.client, self.server, self.ended, self.held_by = proxy, client, None, False, None
         self.wire = PgWire() if proxy.postgres else None
 
     def run(self):
@@ -229,12 +232,19 @@ class Connection:
                 if n is None:
                     continue
                 self.proxy.armed.remove(fault)
+                figures.fault()
                 if n:
                     sink.sendall(data[:n])
-                self.end(fault.vanish)
+                if fault.hold:
+                    self.held_by, data = fault, data[n:]
+                else:
+                    self.end(fault.vanish)
                 fault.fired.set()
-                return
-        sink.sendall(data)
+                break
+        while side == "server" and self.held_by and not self.ended and not self.held_by.released.wait(0.05):
+            pass
+        if not self.ended:
+            sink.sendall(data)
 
     def end(self, vanish=False):
         if self.ended:
@@ -301,6 +311,7 @@ class Proxy:
         return fault
 
     def cut(self):
+        figures.fault()
         for connection in list(self.connections):
             connection.end()
 
@@ -312,7 +323,8 @@ class Proxy:
         self.closed = True
         self.frozen = False
         _close(self.listener)
-        self.cut()
+        for connection in list(self.connections):
+            connection.end()
 
 
 class Island:
@@ -350,6 +362,7 @@ class Island:
 
     def drop(self, port):
         """From now on packets to and from that port are lost."""
+        figures.fault()
         self._nft(f"""table ip cut {{ chain in {{ type filter hook input priority 0; tcp dport {port} drop; tcp sport {port} drop; }}; }};
 """)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg2
 
-from . import librdkafka
+from . import figures, librdkafka
 from .wait import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -123,6 +123,7 @@ class Postgres:
 
     def end(self, signo):
         """SIGINT is a fast stop, SIGQUIT an immediate one, SIGKILL a crash. Returns when nothing of it is left."""
+        figures.fault()
         os.kill(self.pid, signo)
         until(lambda: not self.family(), 30, "PostgreSQL's end")
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # in a container its pid may stay a zombie, which looks alive
@@ -130,6 +131,7 @@ class Postgres:
     @contextmanager
     def frozen(self):
         """The kernel accepts connections, and nobody says anything."""
+        figures.fault()
         os.kill(self.pid, signal.SIGSTOP)  # first: then there are no new backends
         family = self.family()
         for pid in family:
@@ -166,6 +168,7 @@ class Kafka:
         return int((self.directory / "pid").read_text().split()[0])
 
     def kill(self):
+        figures.fault()
         os.kill(self.pid, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{self.pid}").exists() or "Z" in Path(f"/proc/{self.pid}/stat").read_text())
 
@@ -184,6 +187,7 @@ class Kafka:
     @contextmanager
     def frozen(self):
         """It accepts connections, and says nothing."""
+        figures.fault()
         os.kill(self.pid, signal.SIGSTOP)
         try:
             yield
@@ -191,6 +195,7 @@ class Kafka:
             os.kill(self.pid, signal.SIGCONT)
 
     def delete_topic(self, name):
+        figures.fault()
         librdkafka.delete_topic(self.brokers, name)
 
     def wait_for_group(self, prefix, members):

@@ -98,7 +98,7 @@ struct worker {
     unsigned renewals;
     bool lapsed;      /* said that the lease has run out */
     int64_t heard_ms; /* hx_mono_ms when PostgreSQL last answered */
-    bool registered, draining, cut_short, signing_off, leaving;
+    bool registered, draining, cut_short, hurried, signing_off, leaving;
     uint64_t done; /* outcomes committed */
 };
 
@@ -136,6 +136,6 @@ void worker_retire(struct worker *w);
 /* The same, within supervisor.drain_timeout. A time that was set stays; worker_drain_within sets another. */
 void worker_drain(struct worker *w);
 void worker_drain_within(struct worker *w, int64_t timeout_ms);
-/* The same, without waiting for what runs: it is ended now. */
+/* The same, without waiting for what runs, nor for jobs.kill_grace: it is killed now. */
 void worker_hurry(struct worker *w);
 void worker_drain_step(struct worker *w);

@@ -1,6 +1,5 @@
 #include "worker/exec.h"
 
-#include "common/landlock.h"
 #include "common/mark.h"
 #include "common/process.h"
 #include "common/units.h"
@@ -266,9 +265,8 @@ static int payload_fd(const struct hx_job *job) {
 
 /* The rules that keep a program from what systemd gave to this service alone. -1: there is nothing, or no way to hide it, which the
  * supervisor has said. */
-static int hide_credentials(void) {
-    const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    int r = directory && *directory ? hx_landlock_hide(directory) : -1;
+static int hide_credentials(const struct worker *w) {
+    int r = hx_hidden_rules(w->credentials);
     return r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -ENOENT ? -1 : r;
 }
 
@@ -279,7 +277,8 @@ static long own_rss_kb(void) {
 }
 
 static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
-    _cleanup_close_ int in = payload_fd(job), rules = hide_credentials();
+    _cleanup_close_ int in = payload_fd(job);
+    int rules = hide_credentials(run->worker);
     if (in < 0 || rules < -1)
         return in < 0 ? in : rules;
     if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)

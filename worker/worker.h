@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/evidence.h"
 #include "common/failpoint.h"
+#include "common/hidden.h"
 #include "common/log.h"
 #include "common/exit_codes.h"
 #include "common/loop.h"
@@ -69,6 +70,7 @@ struct worker {
     uint64_t programs;                       /* started so far */
     uint64_t mark;                           /* of this worker, for the processes of its runs */
     struct cgroups *cgroups;                 /* NULL: runs have none */
+    struct hx_hidden *credentials;           /* that systemd gave to this service, not to programs; NULL: none */
     struct strays *strays;                   /* stray.c: children that came to us from handlers */
     bool strays_due;                         /* a handler or one of them ended: there may be more */
     size_t builtin_running, slots_running;   /* claimed and not ended */

@@ -8,6 +8,7 @@
 #include "worker/message.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/spent.h"
 #include "worker/tasks.h"
 
 #include <errno.h>
@@ -16,13 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* What a run may put into the log, where a line counts for its own bytes and at least so many, the longest line that is looked at as a message, and how many stages are events whatever comes behind. */
 enum { LOGGED_MAX = 256 * 1024, LOGGED_LEAST = 64, LOGGED_LINE = 8192, MESSAGE_LINE = 1024 * 1024, STAGES_MAX = 1000 };
-enum { RSS_LAG_KB = 1024 };
 
 struct exec {
     pid_t pid; /* of the child and its group; 0 once reaped */
@@ -114,63 +113,8 @@ static void err_line(const char *line, size_t n, bool cut, void *user) {
 
 /* ---- its end ---- */
 
-/* What a run used: all its processes where they are counted, else the program itself and those children of it that it waited for. */
-struct spent {
-    long long max_rss_kb, cpu_ms;
-    bool max_rss_known; /* else it is at most that */
-    struct hx_cgroup_usage all;
-};
-
-static long long milliseconds(struct timeval t) {
-    return t.tv_sec * 1000LL + t.tv_usec / 1000;
-}
-
-/* The child of a vfork has our memory until its exec, and the kernel counts that as its own: of a program that stayed below our size it knows no
- * more than that. Its counters lag behind by some hundred KiB. */
-static bool above_ours(const struct exec *x, const struct rusage *usage) {
-    return usage->ru_maxrss > x->own_rss_kb + RSS_LAG_KB;
-}
-
-static struct spent take_stock(struct run *run, const struct rusage *usage) {
-    struct spent s = { .max_rss_kb = usage->ru_maxrss,
-                       .max_rss_known = above_ours(run->exec, usage),
-                       .cpu_ms = milliseconds(usage->ru_utime) + milliseconds(usage->ru_stime),
-                       .all = cgroup_usage(run->cgroup) };
-    if (s.all.cpu_us >= 0)
-        s.cpu_ms = s.all.cpu_us / 1000;
-    int n = snprintf(run->spent, sizeof run->spent, "\"cpu_ms\":%lld", s.cpu_ms);
-    if (s.max_rss_known)
-        n += snprintf(run->spent + n, sizeof run->spent - (size_t)n, ",\"max_rss_kb\":%lld", s.max_rss_kb);
-    if (s.all.memory_peak >= 0)
-        snprintf(run->spent + n, sizeof run->spent - (size_t)n, ",\"memory_peak_kb\":%lld",
-                 (long long)s.all.memory_peak / 1024);
-    return s;
-}
-
 static bool permanent_exit(int code) {
     return (code >= 64 && code <= 67) || code == 70 || (code >= 76 && code <= 78);
-}
-
-/* A program that gets no memory says so in ways of its own, if at all: whoever reads of its end should know that there was a limit. */
-static void mention_limits(const struct run *run, const struct spent *spent, char *message, size_t size) {
-    char max[HX_SIZE_SIZE];
-    size_t n = strlen(message);
-    if (spent->all.out_of_tasks) {
-        snprintf(message + n, size - n, " (tasks_max %lld, it wanted more)", (long long)run->handler->tasks_max);
-        n = strlen(message);
-    }
-    if (!run->handler->memory_max)
-        return;
-    hx_size_format(run->handler->memory_max, max);
-    bool counted = spent->all.memory_peak >= 0;
-    long long peak = counted ? spent->all.memory_peak / 1024 : spent->max_rss_kb;
-    const char *bound = counted || spent->max_rss_known ? "" : "at most ";
-    snprintf(message + n, size - n, " (memory_max %s, %s%lldM used)", max, bound, (peak + 1023) / 1024);
-}
-
-/* Why it died is known better than by the signal: the kernel keeps count. */
-static const char *code_of_limit(const struct spent *spent) {
-    return spent->all.out_of_memory ? "memory_max" : spent->all.out_of_tasks ? "tasks_max" : NULL;
 }
 
 static void judge_failure(struct run *run, int status, const struct spent *spent, const char *members) {
@@ -186,9 +130,9 @@ static void judge_failure(struct run *run, int status, const struct spent *spent
         snprintf(message, sizeof message, "the handler exited with %d", WEXITSTATUS(status));
         f.retry = permanent_exit(WEXITSTATUS(status)) ? RETRY_NO : RETRY_YES;
     }
-    if (code_of_limit(spent))
-        snprintf(code, sizeof code, "%s", code_of_limit(spent));
-    mention_limits(run, spent, message, sizeof message);
+    if (spent_limit(spent))
+        snprintf(code, sizeof code, "%s", spent_limit(spent));
+    spent_mention(spent, run, message, sizeof message);
     if (x->said.retry != MESSAGE_RETRY_UNSAID)
         f.retry = x->said.retry == MESSAGE_RETRY_YES ? RETRY_YES : RETRY_NO;
     f.code = x->said.error_code ? x->said.error_code : x->said.error && !status ? "error" : code;
@@ -229,20 +173,36 @@ static void judge(struct run *run, int status, const struct spent *spent) {
         judge_failure(run, status, spent, members);
 }
 
+/* Never the job's fault, and rarely for good: descriptors may be short, and a program that is being replaced is away, unfinished or still
+ * open for writing. The job's attempts bound it. */
+static void not_started(struct run *run, int error) {
+    char message[256];
+    snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
+    hx_error(run_event(run, "job.not_started"), "the handler can't be started: %s", message);
+    run->cgroup = cgroup_free(run->cgroup);
+    outcome_failure(run,
+                    &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });
+    run_end(run);
+}
+
 static void exited(pid_t pid, int status, const struct rusage *usage, void *user) {
     struct run *run = user;
     struct exec *x = run->exec;
     hx_kill_group(pid, SIGKILL); /* what the handler left in its group ends with it */
-    struct spent spent = take_stock(run, usage);
+    struct spent spent = spent_by(run, usage, x->own_rss_kb);
     run->cgroup = cgroup_free(run->cgroup);
     x->pid = 0;
     output_drain(x->out);
     output_drain(x->err);
     x->out = output_free(x->out);
     x->err = output_free(x->err);
+    run->worker->strays_due = true;
+    if (run->evidence->pgid < 0 && run->stop == STOP_NONE) { /* it never was the program */
+        not_started(run, run->evidence->pgid);
+        return;
+    }
     judge(run, status, &spent);
     run_end(run);
-    run->worker->strays_due = true;
 }
 
 /* The payload as a file on the handler's stdin: no pipe to fill, no handler that could block us by not reading. */
@@ -270,12 +230,6 @@ static int hide_credentials(const struct worker *w) {
     return r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -ENOENT ? -1 : r;
 }
 
-static long own_rss_kb(void) {
-    struct rusage own = { 0 };
-    getrusage(RUSAGE_SELF, &own);
-    return own.ru_maxrss;
-}
-
 static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
     _cleanup_close_ int in = payload_fd(job);
     int rules = hide_credentials(run->worker);
@@ -300,24 +254,13 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .mark = run->mark,
         .rules = rules,
         .publish_pid = &run->evidence->pgid,
+        .apart = run->cgroup != NULL,
     };
     int r = hx_spawn(&spec, &run->exec->pid);
-    run->exec->own_rss_kb = own_rss_kb();
+    run->exec->own_rss_kb = spent_own_rss_kb();
     environment_free(env);
     cgroup_shut(run->cgroup);
     return r;
-}
-
-/* Never the job's fault, and rarely for good: descriptors may be short, and a program that is being replaced is away, unfinished or still
- * open for writing. The job's attempts bound it. */
-static void not_started(struct run *run, int error) {
-    char message[256];
-    snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
-    hx_error(run_event(run, "job.not_started"), "the handler can't be started: %s", message);
-    run->cgroup = cgroup_free(run->cgroup);
-    outcome_failure(run,
-                    &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });
-    run_end(run);
 }
 
 /* The mark has room for the last bits of the number: it is given to one run at a time. */

@@ -29,9 +29,9 @@ file(GLOB documents CONFIGURE_DEPENDS README.md docs/*.md)
 install(FILES ${documents} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex)
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex/examples USE_SOURCE_PERMISSIONS)
 
-# One file for three programs: bash-completion looks for it by the name of the program.
+# One file for all programs: bash-completion looks for it by the name of the program.
 set(completions ${CMAKE_INSTALL_FULL_DATADIR}/bash-completion/completions)
 install(FILES completions/heimdex.bash DESTINATION ${completions} RENAME heimdexctl)
-foreach(program heimdex-submit heimdex-migrate)
+foreach(program heimdex-submit heimdex-migrate heimdex-supervisor heimdex-worker heimdex-scheduler heimdex-broker)
     install(CODE "file(CREATE_LINK heimdexctl \"\$ENV{DESTDIR}${completions}/${program}\" SYMBOLIC)")
 endforeach()

@@ -24,7 +24,7 @@ enum hx_evidence_state {
 struct hx_evidence_entry {
     struct hx_uuid job_id;
     int32_t fence;
-    int32_t pgid; /* process group of an exec handler; 0 for a builtin */
+    int32_t pgid; /* process group of an exec handler; 0 for a builtin; negative: why it has none (hx_spawn) */
     _Atomic uint32_t state;
     uint32_t reserved;
 };

@@ -22,11 +22,14 @@ struct hx_spawn {
     int rules;            /* that it is held to (hx_landlock_hide), with no_new_privs; 0 or -1: none */
     const char *cwd;      /* NULL: ours */
     int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
+    bool apart; /* don't wait for its exec: before it, joining a control group takes the kernel 10 ms and more */
 };
 
 /* Starts a process: vfork, then signals and mask reset, everything from number 3 on that isn't in keep closed, exec.
  * 0 and *ret_pid, or the negative errno of vfork, setpgid, chdir, dup or execve (ENOENT, EACCES, E2BIG …); the failed
- * child was waited for then, and *publish_pid is 0 again. */
+ * child was waited for then, and *publish_pid is 0 again.
+ * Apart, it is a fork: what goes wrong in the child is known when that has ended, by then *publish_pid, which has to be in memory that the
+ * two share, is the negative errno. */
 int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid);
 
 /* Nobody but root may read this process's memory, environment or descriptors from now on, or trace it; the kernel dumps no core of it.

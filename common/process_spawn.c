@@ -1,5 +1,6 @@
 /* Starting a process. The child of a vfork runs in our memory, on our stack, while this thread stands still: it may
- * only make system calls, and write what `struct plan` holds for it. */
+ * only make system calls, and write what `struct plan` holds for it. That of a fork may do no more, because of threads that we have and
+ * it has not. */
 #include "common/cleanup.h"
 #include "common/landlock.h"
 #include "common/process.h"
@@ -100,6 +101,11 @@ static int set_limits(const struct plan *plan) {
     return 0;
 }
 
+static void publish(const struct hx_spawn *spec, int32_t value) {
+    if (spec->publish_pid)
+        __atomic_store_n(spec->publish_pid, value, __ATOMIC_RELEASE);
+}
+
 /* The pid is published when the group exists that a reader would kill, and before anything of the program runs. */
 static int prepare(struct plan *plan) {
     const struct hx_spawn *spec = plan->spec;
@@ -110,8 +116,7 @@ static int prepare(struct plan *plan) {
     int r = set_limits(plan);
     if (r < 0)
         return r;
-    if (spec->publish_pid)
-        __atomic_store_n(spec->publish_pid, (int32_t)getpid(), __ATOMIC_RELEASE);
+    publish(spec, getpid());
     r = reset_signals();
     if (r < 0)
         return r;
@@ -132,6 +137,8 @@ static __attribute__((noinline)) _Noreturn void run_child(struct plan *plan) {
                spec->envp ? (char *const *)(uintptr_t)spec->envp : environ);
         plan->error = -errno;
     }
+    if (spec->apart)
+        publish(spec, plan->error);
     _exit(EXIT_NOT_STARTED);
 }
 
@@ -140,13 +147,22 @@ static pid_t start(struct plan *plan) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = vfork();
+    pid_t pid = plan->spec->apart ? _Fork() : vfork();
     if (pid == 0)
         run_child(plan);
     if (pid < 0)
         plan->error = -errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pid;
+}
+
+/* What the child does as well, whoever comes first: whoever reads the evidence from now on finds the group. */
+static void go_ahead(const struct hx_spawn *spec, pid_t pid) {
+    int32_t none = 0;
+    if (spec->new_group)
+        setpgid(pid, pid);
+    if (spec->publish_pid)
+        __atomic_compare_exchange_n(spec->publish_pid, &none, (int32_t)pid, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
 int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid) {
@@ -162,13 +178,15 @@ int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid) {
 
     pid_t pid = start(&plan);
     if (plan.error == 0) {
+        if (spec->apart)
+            go_ahead(spec, pid);
         *ret_pid = pid;
         return 0;
     }
     if (pid > 0)
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
-    if (pid > 0 && spec->publish_pid)
-        __atomic_store_n(spec->publish_pid, 0, __ATOMIC_RELEASE);
+    if (pid > 0)
+        publish(spec, 0);
     return plan.error;
 }

@@ -1,4 +1,4 @@
-# bash completion of heimdexctl, heimdex-submit and heimdex-migrate. Commands and options are those that the program itself names in its
+# bash completion of Heimdex's tools and daemons. Commands and options are those that the program itself names in its
 # --help, so there is nothing here to forget; nothing here asks a database.
 
 _heimdex_statuses="queued running succeeded failed canceled dead_letter"
@@ -114,6 +114,18 @@ _heimdex_migrate() {
     esac
 }
 
+# A daemon takes options alone; what one of them wants is named behind it in --help.
+_heimdex_daemon() {
+    local cur prev words cword split program=$1
+    _init_completion -s || return
+    case $("$program" --help 2>/dev/null | awk -v option="$prev" '$1 == option && $2 ~ /^[A-Z:]+$/ { print $2 }') in
+    FILE) _heimdex_files -f ;;
+    DIR) _heimdex_files -d ;;
+    "") _heimdex_words "$(_heimdex_options "$program")" ;;
+    esac
+}
+
 complete -F _heimdexctl heimdexctl
 complete -F _heimdex_submit heimdex-submit
 complete -F _heimdex_migrate heimdex-migrate
+complete -F _heimdex_daemon heimdex-supervisor heimdex-worker heimdex-scheduler heimdex-broker

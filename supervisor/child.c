@@ -224,8 +224,7 @@ static void act_retire(struct child *child) {
 /* One that was retired may know an older drain_timeout than ours. */
 static void act_term(struct child *child) {
     if (child->retired && child->role->runs_jobs)
-        child_say(child, json_pack("{s:s,s:I}", "op", "drain", "within_ms",
-                                   (json_int_t)(child->host->drain_ms - child->host->hurry_ms)));
+        child_say(child, json_pack("{s:s,s:I}", "op", "drain", "within_ms", (json_int_t)child->host->drain_timeout_ms));
     if (child->pid > 0)
         kill(child->pid, SIGTERM);
     set_deadline(child, child->role->end_ms > 0 ? child->role->end_ms : child->host->drain_ms);

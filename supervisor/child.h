@@ -21,7 +21,8 @@ struct child_host {
     uint64_t setup;                                     /* a number for the configuration that launch hands over */
     int64_t backoff_max_ms;                             /* the longest pause before a restart */
     int64_t drain_ms;                                   /* from TERM to KILL of a role that drains */
-    int64_t hurry_ms;                                   /* the same once it was told to hurry */
+    int64_t drain_timeout_ms;                           /* of that, what runs has to finish by itself */
+    int64_t hurry_ms;                                   /* to KILL of one that was told to hurry */
     int64_t still_ms;                                   /* a pulse that stands still for this long is a death */
     void (*on_start)(struct child *child, void *user);  /* it has a process */
     void (*on_change)(struct child *child, void *user); /* ready, waiting, or neither any more */

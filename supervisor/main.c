@@ -47,11 +47,10 @@ static int check(const struct hx_config *config, void *user) {
 static const struct hx_program program = {
     .name = "heimdex-supervisor",
     .synopsis = "[--config FILE] [--migrate]",
-    .description =
-        "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
-        "running jobs finish "
-        "within supervisor.drain_timeout; a second one ends them within jobs.kill_grace, a third kills them. SIGHUP "
-        "has the configuration read again.",
+    .description = "Starts workers and schedulers, keeps them alive, and tells systemd how they are. SIGTERM lets "
+                   "running jobs finish "
+                   "within supervisor.drain_timeout; a second one kills what runs, a third the workers, too. SIGHUP "
+                   "has the configuration read again.",
     .options = options,
     .option_count = HX_ARRAY_LEN(options),
     .check = check,

@@ -51,11 +51,7 @@ void settings_start_log(const struct hx_config *config) {
 }
 
 int64_t settings_drain_ms(const struct hx_config *config) {
-    return hx_config_int(config, HX_SUPERVISOR_DRAIN_TIMEOUT) + settings_hurry_ms(config);
-}
-
-int64_t settings_hurry_ms(const struct hx_config *config) {
-    return hx_config_int(config, HX_JOBS_KILL_GRACE) + GOODBYE_MS;
+    return hx_config_int(config, HX_SUPERVISOR_DRAIN_TIMEOUT) + hx_config_int(config, HX_JOBS_KILL_GRACE) + GOODBYE_MS;
 }
 
 int64_t settings_still_ms(const struct hx_config *config) {

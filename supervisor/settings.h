@@ -13,7 +13,5 @@ const char *settings_log_format_name(enum hx_log_format format);
 void settings_start_log(const struct hx_config *config);
 /* From TERM to KILL of a worker: drain_timeout, kill_grace, and a moment for it to say goodbye. */
 int64_t settings_drain_ms(const struct hx_config *config);
-/* The same for one that was told to hurry: without drain_timeout. */
-int64_t settings_hurry_ms(const struct hx_config *config);
 /* How long a pulse may stand still: half a lease, but never so short that one beat a second could miss it. */
 int64_t settings_still_ms(const struct hx_config *config);

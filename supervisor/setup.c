@@ -3,6 +3,9 @@
 #include "common/text.h"
 #include "supervisor/settings.h"
 
+/* What a worker takes at most to write down that it killed what ran, and a moment more. */
+enum { HURRY_MS = 2500 };
+
 int setup_new(struct hx_config *config, const struct setup_common *common, struct setup **ret) {
     static uint64_t numbers;
     const char *format = settings_log_format_name(settings_log_format(config));
@@ -20,7 +23,8 @@ int setup_new(struct hx_config *config, const struct setup_common *common, struc
     setup->host.launch = launch;
     setup->host.backoff_max_ms = hx_config_int(config, HX_SUPERVISOR_RESTART_BACKOFF_MAX);
     setup->host.drain_ms = settings_drain_ms(config);
-    setup->host.hurry_ms = settings_hurry_ms(config);
+    setup->host.drain_timeout_ms = hx_config_int(config, HX_SUPERVISOR_DRAIN_TIMEOUT);
+    setup->host.hurry_ms = HURRY_MS;
     setup->host.still_ms = settings_still_ms(config);
     *ret = setup;
     return 0;

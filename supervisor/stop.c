@@ -129,7 +129,7 @@ bool stop_hasten(struct stop *stop) {
     if (stop->haste == STOP_CUT)
         return false;
     stop->haste++;
-    set_deadline(stop, stop->haste == STOP_CUT ? 0 : stop->grace_ms);
+    set_deadline(stop, 0);
     fleet_event(stop->fleet, &roles[ROLE_WORKER], stop->haste == STOP_CUT ? CHILD_END : CHILD_HURRY);
     stop_advance(stop);
     return true;

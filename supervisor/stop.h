@@ -21,7 +21,7 @@ enum stop_phase {
  * row running. */
 enum stop_haste {
     STOP_PATIENT,
-    STOP_HURRIED, /* what runs has jobs.kill_grace and no more */
+    STOP_HURRIED, /* what runs is killed */
     STOP_CUT,     /* workers are killed */
 };
 
@@ -34,11 +34,11 @@ struct stop {
     struct hx_timer *timer; /* bounds the phase */
     enum stop_phase phase;
     enum stop_haste haste;
-    int64_t grace_ms, patience_ms; /* of a stop in a hurry, and of one without */
-    int64_t deadline_ms;           /* when it should be over, hx_mono_ms */
+    int64_t patience_ms; /* of a stop without haste */
+    int64_t deadline_ms; /* when it should be over, hx_mono_ms */
 };
 
-/* The parts, the loop, grace_ms and patience_ms are set. */
+/* The parts, the loop and patience_ms are set. */
 void stop_init(struct stop *stop);
 void stop_reset(struct stop *stop);
 /* The first TERM. */

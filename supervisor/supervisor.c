@@ -168,8 +168,7 @@ static void on_end_signal(int signo, pid_t sender, void *user) {
         begin_stop(s);
     } else if (stop_hasten(&s->stop)) {
         hx_warning(&ctx, "SIG%s again: %s", sigabbrev_np(signo),
-                   s->stop.haste == STOP_CUT ? "killing what runs"
-                                             : "ending what runs within jobs.kill_grace; another one kills it at once");
+                   s->stop.haste == STOP_CUT ? "killing workers with what runs" : "killing what runs");
     }
 }
 
@@ -286,8 +285,8 @@ void supervisor_use_setup(struct supervisor *s) {
     int64_t heartbeat = hx_config_int(config, HX_LOG_HEARTBEAT);
     settings_start_log(config);
     guard_set_launch(s->guard, s->setup->launch);
-    s->stop.grace_ms = hx_config_int(config, HX_JOBS_KILL_GRACE);
-    s->stop.patience_ms = hx_config_int(config, HX_SUPERVISOR_DRAIN_TIMEOUT) + s->stop.grace_ms;
+    s->stop.patience_ms =
+        hx_config_int(config, HX_SUPERVISOR_DRAIN_TIMEOUT) + hx_config_int(config, HX_JOBS_KILL_GRACE);
     if (heartbeat > 0)
         hx_timer_set(s->heartbeat_timer, heartbeat);
     else

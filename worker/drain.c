@@ -1,18 +1,23 @@
 #include "worker/alone.h"
+#include "worker/exec.h"
 
 /* The end of a worker's life in order: it claims nothing more, what runs may finish, for drain_timeout unless the worker was only retired,
- * then it is ended and queued again, and when every outcome is written the worker signs off. */
+ * then it is ended (or killed, in a hurry) and queued again, and when every outcome is written the worker signs off. */
 
 enum {
     LAST_WORDS_MS = 300, /* for outcomes, behind kill_grace; a little later the supervisor kills us */
+    HURRIED_MS = 2000,   /* for them where nothing had a grace; likewise */
     SIGN_OFF_MS = 1000,
     SILENT_MS = 1000, /* while handlers run, PostgreSQL is asked for signals several times a second */
 };
 
-static void stop_runs(struct worker *w) {
+/* at_once: not even what is being stopped already keeps its grace. */
+static void stop_runs(struct worker *w, bool at_once) {
     for (struct run *run = w->runs, *next; run; run = next) {
         next = run->next;
         run_stop(run, STOP_DRAIN, "drain");
+        if (at_once && run->exec && !run->ended)
+            exec_kill(run);
     }
 }
 
@@ -22,7 +27,7 @@ static void out_of_time(void *user) {
         w->cut_short = true;
         hx_notice(HX_EVENT("drain.timeout"), "%zu jobs still run after the drain timeout, ending them",
                   w->builtin_running + w->slots_running);
-        stop_runs(w);
+        stop_runs(w, false);
         hx_timer_set(w->drain_timer, hx_config_int(w->config, HX_JOBS_KILL_GRACE) + LAST_WORDS_MS);
     } else {
         hx_error(HX_EVENT("drain.unwritten"), "%zu outcomes could not be written in time, leaving them to the reaper",
@@ -59,8 +64,13 @@ void worker_drain(struct worker *w) {
 
 void worker_hurry(struct worker *w) {
     worker_drain(w);
-    if (!w->cut_short)
-        out_of_time(w);
+    if (w->hurried)
+        return;
+    w->hurried = w->cut_short = true;
+    hx_notice(HX_EVENT("drain.timeout"), "told to hurry: killing %zu jobs that still run",
+              w->builtin_running + w->slots_running);
+    stop_runs(w, true);
+    hx_timer_set(w->drain_timer, HURRIED_MS);
 }
 
 static void signed_off(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {

@@ -1,6 +1,5 @@
 #include "worker/exec.h"
 
-#include "common/landlock.h"
 #include "common/mark.h"
 #include "common/process.h"
 #include "worker/cgroup.h"
@@ -112,6 +111,20 @@ static void err_line(const char *line, size_t n, bool cut, void *user) {
     log_line(user, "handler.stderr", line, n, cut);
 }
 
+/* ---- its end ---- */
+
+/* Never the job's fault, and rarely for good: descriptors may be short, and a program that is being replaced is away, unfinished or still
+ * open for writing. The job's attempts bound it. */
+static void not_started(struct run *run, int error) {
+    char message[256];
+    snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
+    hx_error(run_event(run, "job.not_started"), "the handler can't be started: %s", message);
+    run->cgroup = cgroup_free(run->cgroup);
+    outcome_failure(run,
+                    &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });
+    run_end(run);
+}
+
 static void exited(pid_t pid, int status, const struct rusage *usage, void *user) {
     struct run *run = user;
     struct exec *x = run->exec;
@@ -123,9 +136,13 @@ static void exited(pid_t pid, int status, const struct rusage *usage, void *user
     output_drain(x->err);
     x->out = output_free(x->out);
     x->err = output_free(x->err);
+    run->worker->strays_due = true;
+    if (run->evidence->pgid < 0 && run->stop == STOP_NONE) { /* it never was the program */
+        not_started(run, run->evidence->pgid);
+        return;
+    }
     judge(run, &(struct ending){ .status = status, .spent = &spent, .said = &x->said, .wrong = x->wrong });
     run_end(run);
-    run->worker->strays_due = true;
 }
 
 /* The payload as a file on the handler's stdin: no pipe to fill, no handler that could block us by not reading. */
@@ -148,9 +165,8 @@ static int payload_fd(const struct hx_job *job) {
 
 /* The rules that keep a program from what systemd gave to this service alone. -1: there is nothing, or no way to hide it, which the
  * supervisor has said. */
-static int hide_credentials(void) {
-    const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    int r = directory && *directory ? hx_landlock_hide(directory) : -1;
+static int hide_credentials(const struct worker *w) {
+    int r = hx_hidden_rules(w->credentials);
     return r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -ENOENT ? -1 : r;
 }
 
@@ -161,7 +177,8 @@ static long own_rss_kb(void) {
 }
 
 static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[2]) {
-    _cleanup_close_ int in = payload_fd(job), rules = hide_credentials();
+    _cleanup_close_ int in = payload_fd(job);
+    int rules = hide_credentials(run->worker);
     if (in < 0 || rules < -1)
         return in < 0 ? in : rules;
     if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
@@ -183,24 +200,13 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .mark = run->mark,
         .rules = rules,
         .publish_pid = &run->evidence->pgid,
+        .apart = run->cgroup != NULL,
     };
     int r = hx_spawn(&spec, &run->exec->pid);
     run->exec->own_rss_kb = own_rss_kb();
     environment_free(env);
     cgroup_shut(run->cgroup);
     return r;
-}
-
-/* Never the job's fault, and rarely for good: descriptors may be short, and a program that is being replaced is away, unfinished or still
- * open for writing. The job's attempts bound it. */
-static void not_started(struct run *run, int error) {
-    char message[256];
-    snprintf(message, sizeof message, "%s: %s", run->handler->exec[0], strerror(-error));
-    hx_error(run_event(run, "job.not_started"), "the handler can't be started: %s", message);
-    run->cgroup = cgroup_free(run->cgroup);
-    outcome_failure(run,
-                    &(struct failure){ .code = "spawn", .message = message, .retry = RETRY_YES, .retry_after_ms = -1 });
-    run_end(run);
 }
 
 /* The mark has room for the last bits of the number: it is given to one run at a time. */

@@ -10,7 +10,7 @@ static long long milliseconds(struct timeval t) {
     return t.tv_sec * 1000LL + t.tv_usec / 1000;
 }
 
-/* The child of a vfork has our memory until its exec, and the kernel counts that as its own: of a program that stayed below our size it knows no
+/* A child has our memory until its exec, and the kernel counts that as its own: of a program that stayed below our size it knows no
  * more than that. Its counters lag behind by some hundred KiB. */
 static bool above_ours(long own_rss_kb, const struct rusage *usage) {
     return usage->ru_maxrss > own_rss_kb + RSS_LAG_KB;

@@ -172,6 +172,7 @@ static int start(struct worker *w) {
     w->handlers = handlers_new(w->config);
     w->backlog = backlog_new(w->handlers);
     w->progress = hx_progress_new();
+    w->credentials = hx_hidden_new(getenv("CREDENTIALS_DIRECTORY"));
     w->plain_detail = mock_plain_detail(w->label);
     w->outcome_limit = worker_batch(w);
     w->pulse = hx_timer_new(w->loop, pulse, w);
@@ -198,6 +199,7 @@ static void end(struct worker *w) {
     w->backlog = backlog_free(w->backlog);
     w->progress = hx_progress_free(w->progress);
     w->handlers = handlers_free(w->handlers);
+    w->credentials = hx_hidden_free(w->credentials);
     hx_timer_free(w->take_timer);
     hx_timer_free(w->renew_timer);
     hx_timer_free(w->signal_timer);

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/evidence.h"
 #include "common/failpoint.h"
+#include "common/hidden.h"
 #include "common/log.h"
 #include "common/exit_codes.h"
 #include "common/loop.h"
@@ -69,6 +70,7 @@ struct worker {
     uint64_t programs;                       /* started so far */
     uint64_t mark;                           /* of this worker, for the processes of its runs */
     struct cgroups *cgroups;                 /* NULL: runs have none */
+    struct hx_hidden *credentials;           /* that systemd gave to this service, not to programs; NULL: none */
     struct strays *strays;                   /* stray.c: children that came to us from handlers */
     bool strays_due;                         /* a handler or one of them ended: there may be more */
     size_t builtin_running, slots_running;   /* claimed and not ended */
@@ -98,7 +100,7 @@ struct worker {
     unsigned renewals;
     bool lapsed;      /* said that the lease has run out */
     int64_t heard_ms; /* hx_mono_ms when PostgreSQL last answered */
-    bool registered, draining, cut_short, signing_off, leaving;
+    bool registered, draining, cut_short, hurried, signing_off, leaving;
     uint64_t done; /* outcomes committed */
 };
 
@@ -136,6 +138,6 @@ void worker_retire(struct worker *w);
 /* The same, within supervisor.drain_timeout. A time that was set stays; worker_drain_within sets another. */
 void worker_drain(struct worker *w);
 void worker_drain_within(struct worker *w, int64_t timeout_ms);
-/* The same, without waiting for what runs: it is ended now. */
+/* The same, without waiting for what runs, nor for jobs.kill_grace: it is killed now. */
 void worker_hurry(struct worker *w);
 void worker_drain_step(struct worker *w);

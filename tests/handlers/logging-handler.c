@@ -7,7 +7,7 @@
  *
  * Each run holds a lock on its job's byte of LOG.lock, which the kernel takes away with the process: so a run that was killed, and never
  * wrote its end, is known to be over. Payload, all optional: {"until": "PATH", "sleep_ms": 0, "fail_attempts": 0, "exit": 1,
- * "kill_worker": 0}: wait until there is a file PATH; fail the first fail_attempts attempts with that exit code; kill the worker in the
+ * "kill_worker": 0, "deaf": 0}: ignore TERM; wait until there is a file PATH; fail the first fail_attempts attempts with that exit code; kill the worker in the
  * first kill_worker attempts. */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,6 +95,8 @@ int main(int argc, char **argv) {
         return 74;
     payload[n] = '\0';
     lock(argv[1]);
+    if (number(payload, "deaf", 0))
+        sigaction(SIGTERM, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     put("start", "");
     wait_for_file(payload);
     rest(number(payload, "sleep_ms", 0));

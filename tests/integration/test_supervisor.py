@@ -248,7 +248,8 @@ def test_a_scheduler_that_never_answers_does_not_hold_the_stop(fleet):
 
 
 def test_a_second_signal_does_not_wait_for_jobs(fleet):
-    f = fleet(supervisor_drain_timeout="1h", jobs_kill_grace="1s").plan("worker", term="ignore", worker_id=5, handler=True, daemon=True).start()
+    """Nor for their grace, nor for a worker that doesn't listen."""
+    f = fleet(supervisor_drain_timeout="1h", jobs_kill_grace="1h").plan("worker", term="ignore", worker_id=5, handler=True, daemon=True).start()
     wait_for("daemons", lambda: len(f.fakes("daemon")) == 2)
     left = [h["handler"] for h in f.fakes("handler")] + [d["daemon"] for d in f.fakes("daemon")] + children_of(f.pid)
     f.signal(signal.SIGTERM)

@@ -94,6 +94,10 @@ def bash(unpacked, programs, tmp_path_factory):
     ("heimdex-migrate upg", "heimdex-migrate upgrade "),
     ("heimdex-migrate upgrade he", "heimdex-migrate upgrade head "),
     ("heimdex-migrate downgrade 001", "heimdex-migrate downgrade 001_job_ledger_init "),
+    ("heimdex-supervisor --mig", "heimdex-supervisor --migrate "),
+    ("heimdex-supervisor --bin-dir ch", "heimdex-supervisor --bin-dir chain/"),
+    ("heimdex-worker --config=heim", "heimdex-worker --config=heimdex.conf "),
+    ("heimdex-worker --instance heim", "heimdex-worker --instance heim"),
 ])
 def test_a_line(bash, typed, line):
     assert bash.completed(typed) == line
@@ -105,7 +109,8 @@ def options_of(help_text, section=None):
     return set(re.findall(r"^  (?:-.,|   ) (--[a-z-]+)", help_text, re.M))
 
 
-@pytest.mark.parametrize("program", ["heimdexctl", "heimdex-submit", "heimdex-migrate"])
+@pytest.mark.parametrize("program", ["heimdexctl", "heimdex-submit", "heimdex-migrate", "heimdex-supervisor", "heimdex-worker", "heimdex-scheduler",
+                                     "heimdex-broker"])
 def test_every_option_is_offered(bash, programs, quiet, program):
     help_text = help_of(programs, program, quiet)
     assert set(bash.offered(f"{program} --")) == options_of(help_text)

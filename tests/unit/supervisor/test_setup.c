@@ -14,12 +14,25 @@ static void what_follows_from_a_configuration(void **s) {
     struct setup *a = make("HEIMDEX_SUPERVISOR_RESTART_BACKOFF_MAX", "3s");
     struct setup *b = make("HEIMDEX_SUPERVISOR_DRAIN_TIMEOUT", "1m");
     assert_int_equal(a->host.backoff_max_ms, 3000);
-    assert_int_equal(b->host.drain_ms - b->host.hurry_ms, 60000);
+    assert_int_equal(b->host.drain_timeout_ms, 60000);
+    assert_true(b->host.drain_ms > 60000);
     assert_ptr_equal(a->host.launch, a->launch);
     assert_int_not_equal(a->host.setup, b->host.setup);
     setup_free(a);
     setup_free(b);
     assert_null(setup_free(NULL));
+}
+
+/* Nor for drain_timeout. */
+static void in_a_hurry_no_handler_is_waited_for(void **s) {
+    (void)s;
+    struct setup *a = make("HEIMDEX_JOBS_KILL_GRACE", "0"), *b = make("HEIMDEX_JOBS_KILL_GRACE", "1h");
+    struct setup *c = make("HEIMDEX_SUPERVISOR_DRAIN_TIMEOUT", "1h");
+    assert_int_equal(a->host.hurry_ms, b->host.hurry_ms);
+    assert_int_equal(a->host.hurry_ms, c->host.hurry_ms);
+    setup_free(a);
+    setup_free(b);
+    setup_free(c);
 }
 
 static void who_is_to_be_replaced(void **s) {
@@ -51,6 +64,7 @@ static void who_is_to_be_replaced(void **s) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_from_a_configuration),
+        cmocka_unit_test(in_a_hurry_no_handler_is_waited_for),
         cmocka_unit_test(who_is_to_be_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

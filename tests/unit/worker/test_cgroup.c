@@ -210,6 +210,29 @@ static void cores(void **state) {
     PUMP(run->ended);
 }
 
+/* That is known only when its child has ended. */
+static void a_program_that_is_missing(void **state) {
+    (void)state;
+    cgroup_or_skip();
+    shell_argv[0] = "/does/not/exist";
+    struct run *run = start("true");
+    PUMP(run->ended);
+    assert_int_equal(run->outcome.status, HX_FAILED);
+    assert_string_equal(run->outcome.code, "spawn");
+    assert_string_equal(run->outcome.message, "/does/not/exist: No such file or directory");
+    PUMP(!groups());
+}
+
+static void a_program_that_is_missing_and_not_wanted_any_more(void **state) {
+    (void)state;
+    cgroup_or_skip();
+    shell_argv[0] = "/does/not/exist";
+    struct run *run = start("true");
+    run_stop(run, STOP_CANCEL, "why");
+    PUMP(run->ended);
+    assert_int_equal(run->outcome.status, HX_CANCELED);
+}
+
 #define IN_CGROUP(f) cmocka_unit_test_setup_teardown(f, begin_in_cgroup, end_in_cgroup)
 
 int main(void) {
@@ -224,6 +247,8 @@ int main(void) {
         IN_CGROUP(tasks_can_not_be_more),
         IN_CGROUP(tasks_as_many_as_it_may),
         IN_CGROUP(cores),
+        IN_CGROUP(a_program_that_is_missing),
+        IN_CGROUP(a_program_that_is_missing_and_not_wanted_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

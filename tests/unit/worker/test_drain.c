@@ -110,6 +110,52 @@ static void told_to_hurry_it_waits_for_nobody(void **state) {
     assert_non_null(find("sign off"));
 }
 
+#define DEAF "trap '' TERM; echo '{\"stage\":\"ready\"}'; while :; do sleep 60 & wait $!; done"
+
+static struct run *start_deaf(void) {
+    settings[HX_JOBS_KILL_GRACE] = 3600 * 1000;
+    shell_argv[2] = DEAF;
+    claim_all(1, 1, SHELL);
+    PUMP(run_of(1)->message_count);
+    return run_of(1);
+}
+
+static void check_cut_short(const struct run *run) {
+    assert_int_equal(run->outcome.status, HX_QUEUED);
+    assert_int_equal(run->outcome.add_max_attempts, 1);
+    assert_non_null(strstr(run->outcome.detail, "\"drain\""));
+}
+
+static void in_a_hurry_a_handler_has_no_grace(void **state) {
+    (void)state;
+    const struct run *run = start_deaf();
+    worker_hurry(&worker);
+    PUMP(run->ended);
+    check_cut_short(run);
+}
+
+static void a_grace_that_has_begun_is_over_then(void **state) {
+    (void)state;
+    const struct run *run = start_deaf();
+    worker_drain_within(&worker, 0);
+    PUMP(worker.cut_short);
+    assert_false(run->ended);
+    worker_hurry(&worker);
+    PUMP(run->ended);
+    check_cut_short(run);
+}
+
+/* Its end means what it meant before. */
+static void so_is_that_of_one_that_ran_out_of_time(void **state) {
+    (void)state;
+    struct run *run = start_deaf();
+    run_stop(run, STOP_TIMEOUT, "timeout");
+    worker_hurry(&worker);
+    PUMP(run->ended);
+    assert_int_equal(run->outcome.status, HX_FAILED);
+    assert_string_equal(run->outcome.code, "timeout");
+}
+
 /* Within drain_timeout PostgreSQL may come back; later on there is nobody to tell. */
 static void a_silent_database_is_not_waited_for_in_the_end(void **state) {
     (void)state;
@@ -191,6 +237,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_left_to_the_reaper, begin, end),
         cmocka_unit_test_setup_teardown(without_a_connection_it_leaves_its_row, begin, end),
         cmocka_unit_test_setup_teardown(told_to_hurry_it_waits_for_nobody, begin, end),
+        cmocka_unit_test_setup_teardown(in_a_hurry_a_handler_has_no_grace, begin, end),
+        cmocka_unit_test_setup_teardown(a_grace_that_has_begun_is_over_then, begin, end),
+        cmocka_unit_test_setup_teardown(so_is_that_of_one_that_ran_out_of_time, begin, end),
         cmocka_unit_test_setup_teardown(a_silent_database_is_not_waited_for_in_the_end, begin, end),
         cmocka_unit_test_setup_teardown(what_is_asked_while_jobs_run_is_heard, begin, end),
         cmocka_unit_test_setup_teardown(a_second_order_changes_nothing, begin, end),

@@ -6,14 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REMOVE_MS = 50 };
+enum { REMOVE_MS = 50, QUICK_MS = 20 };
 
 /* Of a worker. */
 struct cgroups {
     struct hx_loop *loop;
     int group;
     bool complained;
-    uint64_t *left; /* numbers of those in which something was still dying when its run had ended */
+    int64_t joined_ms; /* when a program last did */
+    uint64_t *left;    /* numbers of those in which something was still dying when its run had ended */
     size_t left_count;
     struct hx_timer *timer;
 };
@@ -114,6 +115,14 @@ struct cgroup *cgroup_free(struct cgroup *c) {
 
 int cgroup_entrance(const struct cgroup *c) {
     return c ? c->entrance : -1;
+}
+
+bool cgroup_joins_slowly(struct cgroup *c) {
+    if (!c)
+        return false;
+    int64_t before = c->all->joined_ms;
+    c->all->joined_ms = hx_mono_ms();
+    return c->all->joined_ms - before > QUICK_MS;
 }
 
 void cgroup_shut(struct cgroup *c) {

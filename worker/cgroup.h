@@ -20,6 +20,9 @@ struct cgroup *cgroup_free(struct cgroup *c);
 /* Where a process joins it: hx_spawn's. Closed with the group, or by cgroup_shut. */
 int cgroup_entrance(const struct cgroup *c);
 void cgroup_shut(struct cgroup *c);
+/* A process is about to join, and that will take the kernel a grace period of RCU, 10 ms and more. After it others join quickly, until such
+ * a period has passed again. */
+bool cgroup_joins_slowly(struct cgroup *c);
 /* The handler's limit that needs this controller is set, and kept here. c may be NULL here and below. */
 bool cgroup_limits(const struct cgroup *c, enum hx_cgroup_controller controller);
 void cgroup_kill(const struct cgroup *c);

@@ -200,7 +200,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .mark = run->mark,
         .rules = rules,
         .publish_pid = &run->evidence->pgid,
-        .apart = run->cgroup != NULL,
+        .apart = cgroup_joins_slowly(run->cgroup), /* else the wait is shorter than a fork takes */
     };
     int r = hx_spawn(&spec, &run->exec->pid);
     run->exec->own_rss_kb = own_rss_kb();

@@ -207,6 +207,6 @@ def pytest_terminal_summary(terminalreporter):
     ended = [report for reports in terminalreporter.stats.values() for report in reports if getattr(report, "when", None) == "teardown"]
     lines = figures.lines([each for report in ended for each in report.user_properties])
     _section(terminalreporter, "figures", lines)
-    if "HX_FIGURES" in os.environ:
+    if "HX_FIGURES" in os.environ and not hasattr(terminalreporter.config, "workerinput"):  # once, not in each of several processes
         with open(os.environ["HX_FIGURES"], "a") as file:
             file.writelines(f"{line}\n" for line in lines)

@@ -4,6 +4,7 @@ figures, which go to the end of the file HX_FIGURES too."""
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -18,6 +19,8 @@ from support.fleet import Fleet  # noqa: E402
 from support.jobs import Jobs  # noqa: E402
 from support.migrations import Chain, Migrate  # noqa: E402
 from support.servers import Kafka, Postgres  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would all that we start
 
 ROOT = Path(__file__).resolve().parent.parent
 

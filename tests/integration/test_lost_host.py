@@ -262,6 +262,7 @@ def test_both_hosts_are_suspended(fleet, hosts, jobs, migrated, gate):
         until(lambda: time.monotonic() > began + 2 * LEASE)
     gate.open()
     jobs.wait(ids)
+    assert not one.events("worker.reaped") and not two.events("worker.reaped")
     fleet.check.update(acks=ids, finished=True)
 
 

@@ -18,6 +18,7 @@ struct held {
     struct held *next;
     uint64_t key;
     pid_t pid;
+    int64_t still_ms;
     int fd;
 };
 
@@ -38,8 +39,9 @@ struct guard {
 static void tell(struct guard *g, const struct held *h) {
     if (g->channel)
         hx_channel_send(g->channel,
-                        json_pack("{s:s,s:I,s:i,s:I}", "op", "hold", "key", (json_int_t)h->key, "pid", (int)h->pid,
-                                  "mark", (json_int_t)hx_mark_of_worker(g->fleet, h->pid)),
+                        json_pack("{s:s,s:I,s:i,s:I,s:I}", "op", "hold", "key", (json_int_t)h->key, "pid", (int)h->pid,
+                                  "still_ms", (json_int_t)h->still_ms, "mark",
+                                  (json_int_t)hx_mark_of_worker(g->fleet, h->pid)),
                         h->fd);
 }
 
@@ -109,9 +111,11 @@ void guard_set_launch(struct guard *g, const struct launch *launch) {
     g->launch = launch;
 }
 
-void guard_hold(struct guard *g, uint64_t key, pid_t pid, int evidence_fd) {
+void guard_hold(struct guard *g, uint64_t key, pid_t pid, int evidence_fd, int64_t still_ms) {
     struct held *h = hx_alloc(sizeof(*h));
-    *h = (struct held){ .next = g->held, .key = key, .pid = pid, .fd = fcntl(evidence_fd, F_DUPFD_CLOEXEC, 3) };
+    *h = (struct held){
+        .next = g->held, .key = key, .pid = pid, .still_ms = still_ms, .fd = fcntl(evidence_fd, F_DUPFD_CLOEXEC, 3)
+    };
     if (h->fd < 0) {
         hx_error(NULL, "guard: evidence of pid %d: %s, going on without", (int)pid, strerror(errno));
         free(h);

@@ -19,7 +19,7 @@
 #include <time.h>
 
 /* A supervisor that works reaps the dead at once; others release their jobs when a lease has run out, some seconds later. */
-enum { LOOK_MS = 250, UNTENDED_MS = 1000 };
+enum { LOOK_MS = 250, UNTENDED_MS = 1000, ASLEEP_MS = 4 * LOOK_MS };
 enum { WORKERS_GONE_MS = 1000, GROUPS_GONE_MS = 2000, PAUSE_MS = 5 };
 
 struct ward {
@@ -28,7 +28,11 @@ struct ward {
     pid_t pid; /* leads its group */
     uint64_t mark;
     struct hx_evidence *evidence;
+    uint64_t pulse;
+    int64_t pulse_ms,
+        still_ms;    /* hx_mono_ms when it moved last; how long it may stand still, by the supervisor's measure */
     int64_t dead_ms; /* hx_mono_ms since when it is dead and not reaped; 0: it isn't */
+    bool killed;     /* by us */
     bool due;        /* what it left is to be ended */
 };
 
@@ -36,14 +40,16 @@ struct post {
     struct hx_loop *loop;
     struct ward *wards;
     struct hx_timer *timer;
-    bool relieved; /* a clean stop */
+    int64_t looked_ms; /* hx_mono_ms of the last look */
+    bool relieved;     /* a clean stop */
 };
 
 /* ---- keeping watch ---- */
 
 static void hold(struct post *post, const json_t *message, int fd) {
     struct ward *w = hx_alloc(sizeof(*w));
-    json_int_t pid = 0, mark = 0;
+    json_int_t pid = 0, mark = 0, still_ms = 0;
+    hx_json_get_int(message, "still_ms", &still_ms);
     if (fd < 0 || hx_json_get_int(message, "key", &w->key) != 1 || hx_json_get_int(message, "pid", &pid) != 1 ||
         hx_json_get_int(message, "mark", &mark) != 1 || hx_evidence_map(fd, &w->evidence) < 0) {
         free(w);
@@ -51,6 +57,7 @@ static void hold(struct post *post, const json_t *message, int fd) {
     }
     w->pid = (pid_t)pid;
     w->mark = (uint64_t)mark;
+    w->still_ms = still_ms;
     w->next = post->wards;
     post->wards = w;
 }
@@ -128,17 +135,38 @@ static bool is_unburied(const struct ward *w) {
     return !hx_runs(w->pid) && kill(w->pid, 0) == 0;
 }
 
+/* A supervisor that works would have killed it by now, and soon others release its jobs: its handlers must not live to see that. */
+static void end_still(struct ward *w, int64_t now) {
+    uint64_t pulse = atomic_load(&w->evidence->pulse);
+    if (pulse != w->pulse || pulse == 0 || !hx_runs(w->pid)) {
+        w->pulse = pulse;
+        w->pulse_ms = now;
+    } else if (w->still_ms > 0 && now - w->pulse_ms >= w->still_ms * 3 / 2) {
+        hx_warning(HX_EVENT("supervisor.still"),
+                   "the supervisor stands still, and so does pid %d for %lldms: killing it", (int)w->pid,
+                   (long long)(now - w->pulse_ms));
+        hx_kill_group(w->pid, SIGKILL);
+        w->killed = true;
+        w->pulse_ms = now;
+    }
+}
+
 static void look(void *user) {
     struct post *post = user;
     int64_t now = hx_mono_ms();
-    bool any = false;
+    bool any = false, awake = now - post->looked_ms < ASLEEP_MS; /* or else it was we who stood still */
+    post->looked_ms = now;
     for (struct ward *w = post->wards; w; w = w->next) {
         bool due = w->due;
+        if (!awake)
+            w->pulse_ms = now;
+        end_still(w, now);
         if (!is_unburied(w))
             w->dead_ms = 0;
         else if (w->dead_ms == 0)
             w->dead_ms = now;
-        w->due = w->dead_ms && now - w->dead_ms >= UNTENDED_MS && now - w->dead_ms < UNTENDED_MS + GROUPS_GONE_MS;
+        w->due = w->dead_ms && now - w->dead_ms < UNTENDED_MS + GROUPS_GONE_MS &&
+                 (w->killed || now - w->dead_ms >= UNTENDED_MS);
         any |= w->due;
         if (w->due && !due)
             hx_warning(HX_EVENT("supervisor.still"),

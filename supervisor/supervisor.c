@@ -71,7 +71,7 @@ static void heed_configuration(struct supervisor *s, const struct death *d) {
 
 static void on_start(struct child *child, void *user) {
     struct supervisor *s = user;
-    guard_hold(s->guard, child->generation, child->pid, child->evidence_fd);
+    guard_hold(s->guard, child->generation, child->pid, child->evidence_fd, child->host->still_ms);
 }
 
 static void on_change(struct child *child, void *user) {

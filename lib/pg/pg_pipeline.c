@@ -63,10 +63,12 @@ static bool waits_for_prepare(struct hx_pg *pg, const struct hx_pg_tx *tx) {
 /* --- the session --- */
 
 /* Whatever a database or a user prefers: what was told as committed has to outlive the server. All other values of synchronous_commit are the
- * operator's, who knows the standbys; so it isn't among the options that we connect with, which would win over theirs. */
+ * operator's, who knows the standbys; so it isn't among the options that we connect with, which would win over theirs. Set they are all the
+ * same: what a session has set for itself, a reload of the server's configuration leaves alone. */
 bool pg_open(struct hx_pg *pg) {
-    static const char *const durable = "select set_config('synchronous_commit', 'on', false)"
-                                       " where current_setting('synchronous_commit') = 'off'";
+    static const char *const durable =
+        "select set_config('synchronous_commit', case v when 'off' then 'on' else v end, false)"
+        " from current_setting('synchronous_commit') as v";
     pg->opening =
         PQsendQueryParams(pg->conn, durable, 0, NULL, NULL, NULL, NULL, 1) == 1 && PQpipelineSync(pg->conn) == 1;
     return pg->opening;

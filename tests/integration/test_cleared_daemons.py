@@ -121,3 +121,30 @@ daemon(lambda: {FORGETFUL})
     assert jobs.row(other)["attempt"] == 1
     assert '"event":"supervisor.still"' in one.log().replace(" ", "")
     fleet.check.update(acks=[id, other], finished=True)
+
+
+@pytest.mark.quick
+def test_a_worker_freezes_under_a_frozen_supervisor(fleet, jobs, tmp_path):
+    """Nobody of its fleet is left to kill it but the guard, which does so before the lease is over: then another host would run its job, too."""
+    pids, worker = tmp_path / "pids", tmp_path / "worker"
+    options = {"handlers": [python("leaves", **QUICK_RETRIES)], "jobs": QUICK_RETRIES, "worker": {"slots": 1, "lease": "4s"}}
+    one = fleet(workers=1, **options)
+    first = f"""open({str(worker)!r}, 'w').write(str(os.getppid()))
+    note()
+    daemon(lambda: {FORGETFUL})
+    noted(2)
+    time.sleep(1000)"""
+    id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, first)}])[0]
+    until(lambda: pids.exists() and len(pids_in(pids)) == 2, what="all of them")
+    two = fleet(workers=1, **options)
+    os.kill(one.pid, signal.SIGSTOP)
+    try:
+        os.kill(*pids_in(worker), signal.SIGSTOP)
+        until(lambda: not any(alive(pid) for pid in pids_in(pids)), 20, "they are ended")
+        assert jobs.row(id)["attempt"] == 1
+        jobs.wait(id, "succeeded")
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+    assert jobs.row(id)["attempt"] == 2
+    assert (one.events("worker.reaped") or two.events("worker.reaped")) and "and so does pid" in one.log()
+    fleet.check.update(acks=[id], finished=True)

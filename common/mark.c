@@ -12,11 +12,12 @@
 /* A limit that somebody set by hand isn't that high. The highest bit stays 0: programs may take a limit for a signed number. */
 #define SET (UINT64_C(1) << 62)
 
-uint64_t hx_mark_of_fleet(const char *control_socket) {
+uint64_t hx_mark_of_fleet(const char *control_socket, uint64_t pid_namespace) {
     struct hx_sha256 s;
     unsigned char hash[HX_SHA256_SIZE];
     hx_sha256_init(&s);
-    hx_sha256_update(&s, control_socket, strlen(control_socket));
+    hx_sha256_update(&s, control_socket, strlen(control_socket) + 1);
+    hx_sha256_update(&s, &pid_namespace, sizeof pid_namespace);
     hx_sha256_end(&s, hash);
     return SET | (uint64_t)hash[0] << 54 | (uint64_t)hash[1] << 46 | (uint64_t)hash[2] << 38;
 }

@@ -13,8 +13,9 @@
 #define HX_MARK_WORKER (~UINT64_C(0) << 16)
 #define HX_MARK_RUN (~UINT64_C(0))
 
-/* The fleet by the path of its control socket, which one supervisor holds at a time. Never 0. */
-uint64_t hx_mark_of_fleet(const char *control_socket);
+/* The fleet by the path of its control socket, which one supervisor holds at a time, and by the PID namespace that it runs in
+ * (hx_pid_namespace): a container's fleet may have the same path as the host's, which sees the container's processes. Never 0. */
+uint64_t hx_mark_of_fleet(const char *control_socket, uint64_t pid_namespace);
 /* The fleet's mark, or a worker's or a run's, for another worker. */
 uint64_t hx_mark_of_worker(uint64_t mark, pid_t worker);
 /* The mark of a worker's run. Numbers of runs come again after 65536. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { PAUSE_MS = 5 };
@@ -80,6 +81,16 @@ const char *hx_signal_name(int signo) {
     else
         snprintf(name, sizeof(names[0]), "SIG%d", signo);
     return name;
+}
+
+uint64_t hx_pid_namespace(pid_t pid) {
+    char path[48];
+    struct stat st;
+    if (pid == 0)
+        snprintf(path, sizeof(path), "/proc/self/ns/pid");
+    else
+        snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+    return stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
 /* ---- names of the machine ---- */

@@ -47,6 +47,10 @@ bool hx_runs(pid_t pid);
  * or the time is up. Returns how many ran at first. Blocks as long. */
 size_t hx_kill_where(bool (*is)(pid_t pid, void *user), void *user, int64_t patience_ms);
 
+/* The number of the PID namespace that pid runs in, 0 for ourselves: no other one on this machine has it as long as that has processes.
+ * 0: pid is gone, or we may not know. */
+uint64_t hx_pid_namespace(pid_t pid);
+
 /* Pids of our direct children (/proc/self/task/.../children), at most max of them. Returns how many, or -errno. */
 int hx_children(pid_t *ret_pids, size_t max);
 

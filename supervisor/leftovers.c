@@ -11,14 +11,16 @@
 enum { ENVIRONMENT_MAX = 256 * 1024, PATIENCE_MS = 2000 };
 
 struct fleet_marks {
-    uint64_t mark;
+    uint64_t mark, pid_namespace;
     char *variable;
     char *room;
 };
 
-/* For one that has lost its mark. */
+/* For one that has lost its mark. In another PID namespace the variable may be that of a fleet there, whose control socket has the same path. */
 static bool has_variable(pid_t pid, const struct fleet_marks *of) {
     char path[48];
+    if (hx_pid_namespace(pid) != of->pid_namespace)
+        return false;
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t n = 0;
@@ -39,6 +41,9 @@ static bool is_left(pid_t pid, void *user) {
 size_t leftovers_kill(const char *control_socket) {
     _cleanup_free_ char *variable = hx_printf("HEIMDEX_FLEET=%s", control_socket);
     _cleanup_free_ char *room = hx_alloc(ENVIRONMENT_MAX + 1);
-    struct fleet_marks of = { .mark = hx_mark_of_fleet(control_socket), .variable = variable, .room = room };
+    uint64_t here = hx_pid_namespace(0);
+    struct fleet_marks of = {
+        .mark = hx_mark_of_fleet(control_socket, here), .pid_namespace = here, .variable = variable, .room = room
+    };
     return hx_kill_where(is_left, &of, PATIENCE_MS);
 }

@@ -299,8 +299,8 @@ int supervisor_run(struct supervisor *s) {
     size_t left = leftovers_kill(control_socket);
     if (left > 0)
         hx_notice(HX_EVENT("leftovers.ended"), "ended %zu handlers that an earlier supervisor left behind", left);
-    s->guard = guard_new(s->loop, s->setup->launch, hx_mark_of_fleet(control_socket), cgroups_fd(s->cgroups),
-                         on_guard_gone, s);
+    s->guard = guard_new(s->loop, s->setup->launch, hx_mark_of_fleet(control_socket, hx_pid_namespace(0)),
+                         cgroups_fd(s->cgroups), on_guard_gone, s);
     s->stop = (struct stop){
         .loop = s->loop,
         .fleet = &s->fleet,

@@ -158,7 +158,7 @@ static int connect_both(struct worker *w) {
 /* A supervisor that starts ends what bears its fleet's mark: not what a worker without a supervisor runs. */
 static void choose_mark(struct worker *w) {
     const char *fleet = w->channel ? hx_config_string(w->config, HX_SUPERVISOR_CONTROL_SOCKET) : "";
-    w->mark = hx_mark_of_worker(hx_mark_of_fleet(fleet), getpid());
+    w->mark = hx_mark_of_worker(hx_mark_of_fleet(fleet, hx_pid_namespace(0)), getpid());
 }
 
 static int start(struct worker *w) {

@@ -1,12 +1,14 @@
 """Daemons that cleared their environment, where no control group holds them: a mark tells whose they are."""
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from support.gate import gate  # noqa: F401
 from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, alive, pids_in, python
+from support.host import wrap
 from support.wait import until
 
 # The first run does something; the next one says which of the processes noted by then live.
@@ -147,4 +149,20 @@ def test_a_worker_freezes_under_a_frozen_supervisor(fleet, jobs, tmp_path):
         os.kill(one.pid, signal.SIGCONT)
     assert jobs.row(id)["attempt"] == 2
     assert (one.events("worker.reaped") or two.events("worker.reaped")) and "and so does pid" in one.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hosts on one machine are root's")
+def test_a_fleet_outside_a_container_with_the_same_control_socket(fleet, jobs, gate, tmp_path):
+    """It sees the container's processes, which bear the same path, and leaves them alone when it starts."""
+    with tempfile.TemporaryDirectory(prefix="hx-") as folder:
+        same = {"handlers": [python("held")], "supervisor": {"workers": 1, "control_socket": f"{folder}/control"}}
+        contained = fleet(start=False, wrap=wrap(tmp_path, "box", hidden=folder), **same)
+        contained.start(wait=False)
+        id = jobs.batch([{"type": "held", "payload": {"do": gate.python}}])[0]
+        until(lambda: jobs.status(id) == "running", what="the container's job runs")
+        outside = fleet(**same)
+        gate.open()
+        jobs.wait(id, "succeeded")
+        assert jobs.row(id)["attempt"] == 1 and not outside.events("leftovers.ended")
+        assert outside.stop() == 0 and contained.stop() == 0
     fleet.check.update(acks=[id], finished=True)

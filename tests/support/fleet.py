@@ -40,6 +40,7 @@ class Fleet:
         self.config = self.directory / "heimdex.conf"
         sections.setdefault("supervisor", {})
         sections["supervisor"] = {"workers": workers, "control_socket": self.socket, "drain_timeout": "5s", **sections["supervisor"]}
+        self.socket = sections["supervisor"]["control_socket"]
         self.instance = instance or f"test-{os.getpid()}-{Path(directory).name}"
         sections["service"] = {"instance": self.instance, **sections.get("service", {})}
         sections["log"] = {"format": "json", **sections.get("log", {})}

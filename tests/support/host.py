@@ -10,11 +10,13 @@ from . import figures
 from .wait import until
 
 
-def wrap(directory, name, boottime=0, network=()):
-    """The command before the supervisor's. boottime: seconds that the host's CLOCK_BOOTTIME is ahead. network: an Island's wrap."""
+def wrap(directory, name, boottime=0, network=(), hidden=None):
+    """The command before the supervisor's. boottime: seconds that the host's CLOCK_BOOTTIME is ahead. network: an Island's wrap. hidden: a folder
+    that it has a file system of its own for."""
     machine_id = Path(directory) / f"machine-id-{name}"
     machine_id.write_text((name.encode().hex() * 32)[:32] + "\n")
-    enter = f"mount --bind '{machine_id}' /etc/machine-id && hostname '{name}' && exec \"$@\""
+    own = f"mount -t tmpfs none '{hidden}' && " if hidden else ""
+    enter = own + f"mount --bind '{machine_id}' /etc/machine-id && hostname '{name}' && exec \"$@\""
     return [*network, "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "--time", f"--boottime={boottime}", "sh", "-c", enter, "sh"]
 
 

@@ -30,7 +30,7 @@ static void end(pid_t pid) {
 
 static void parts(void **state) {
     (void)state;
-    uint64_t fleet = hx_mark_of_fleet("/run/heimdex/control"), worker = hx_mark_of_worker(fleet, 4194303);
+    uint64_t fleet = hx_mark_of_fleet("/run/heimdex/control", 7), worker = hx_mark_of_worker(fleet, 4194303);
     uint64_t run = hx_mark_of_run(worker, 65535);
     assert_true(fleet >> 62 == 1 && run >> 62 == 1);
     assert_true(hx_mark_eq(fleet, run, HX_MARK_FLEET));
@@ -41,13 +41,14 @@ static void parts(void **state) {
     assert_true(hx_mark_of_run(run, 1) == hx_mark_of_run(worker, 65537));
     assert_true(hx_mark_of_worker(run, 4194303) == worker);
     assert_false(hx_mark_eq(hx_mark_of_worker(fleet, 1), hx_mark_of_worker(fleet, 2), HX_MARK_WORKER));
-    assert_false(hx_mark_eq(fleet, hx_mark_of_fleet("/run/heimdex/control2"), HX_MARK_FLEET));
+    assert_false(hx_mark_eq(fleet, hx_mark_of_fleet("/run/heimdex/control2", 7), HX_MARK_FLEET));
+    assert_false(hx_mark_eq(fleet, hx_mark_of_fleet("/run/heimdex/control", 8), HX_MARK_FLEET)); /* a container's */
     assert_false(hx_mark_eq(0, 0, HX_MARK_FLEET));
 }
 
 static void it_stays_on_whoever_hides(void **state) {
     (void)state;
-    uint64_t mark = hx_mark_of_run(hx_mark_of_worker(hx_mark_of_fleet("/tmp/a"), getpid()), 7);
+    uint64_t mark = hx_mark_of_run(hx_mark_of_worker(hx_mark_of_fleet("/tmp/a", 1), getpid()), 7);
     pid_t pid = start(mark, "exec setsid env -i /bin/sh -c 'ulimit -n 64; exec 0<&- 1>&- 2>&-; kill -STOP $$'");
     int status;
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
@@ -80,7 +81,7 @@ static void under_a_lower_limit(void **state) {
         setrlimit(RLIMIT_LOCKS, &(struct rlimit){ 1, 1 });
         const char *const argv[] = { "/bin/sleep", "60", NULL };
         struct hx_spawn spec = {
-            .argv = argv, .fd_in = -1, .fd_out = -1, .fd_err = -1, .mark = hx_mark_of_fleet("/tmp/a")
+            .argv = argv, .fd_in = -1, .fd_out = -1, .fd_err = -1, .mark = hx_mark_of_fleet("/tmp/a", 1)
         };
         pid_t pid;
         bool right = hx_spawn(&spec, &pid) == 0 && (hx_mark_on(pid) == 0) == !may_raise_limits();

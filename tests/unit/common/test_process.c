@@ -93,6 +93,13 @@ static void names_of_signals(void **s) {
     assert_string_equal(b, "SIGHUP");
 }
 
+static void pid_namespaces(void **s) {
+    (void)s;
+    assert_true(hx_pid_namespace(0) > 0);
+    assert_true(hx_pid_namespace(getpid()) == hx_pid_namespace(0));
+    assert_true(hx_pid_namespace(INT32_MAX) == 0);
+}
+
 static void ids_of_the_machine(void **s) {
     (void)s;
     char machine[33], boot[33];
@@ -111,6 +118,7 @@ int main(void) {
         cmocka_unit_test(all_that_are_named_are_killed),
         cmocka_unit_test(never_everybody),
         cmocka_unit_test(names_of_signals),
+        cmocka_unit_test(pid_namespaces),
         cmocka_unit_test(ids_of_the_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

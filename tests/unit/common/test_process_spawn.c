@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -252,54 +251,6 @@ static void reports_why_it_failed(void **s) {
     fails_with(spec, NULL, E2BIG);
 }
 
-/* An entrance at which it has to wait, as at a control group's: a pipe that is full. */
-static void apart_it_is_not_waited_for(void **s) {
-    (void)s;
-    int entrance[2], status;
-    pid_t pid;
-    const char *argv[] = { "/bin/sh", "-c", "exit 7", NULL };
-    int32_t *published = mmap(NULL, sizeof *published, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct hx_spawn spec = SPAWN;
-    assert_int_equal(pipe2(entrance, O_CLOEXEC | O_NONBLOCK), 0);
-    while (write(entrance[1], "x", 1) == 1)
-        ;
-    assert_int_equal(fcntl(entrance[1], F_SETFL, 0), 0);
-    spec.argv = argv;
-    spec.publish_pid = published;
-    spec.new_group = spec.apart = true;
-    spec.entrance = entrance[1];
-    assert_int_equal(hx_spawn(&spec, &pid), 0);
-    assert_int_equal(*published, pid);
-    assert_int_equal(getpgid(pid), pid);
-    assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
-    char some[4096];
-    assert_true(read(entrance[0], some, sizeof some) > 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
-    assert_int_equal(*published, pid);
-    close(entrance[0]);
-    close(entrance[1]);
-    munmap(published, sizeof *published);
-}
-
-static void apart_it_publishes_why_it_failed(void **s) {
-    (void)s;
-    pid_t pid;
-    const char *argv[] = { "/does/not/exist", NULL };
-    int32_t *published = mmap(NULL, sizeof *published, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct hx_spawn spec = SPAWN;
-    spec.argv = argv;
-    spec.publish_pid = published;
-    spec.apart = true;
-    for (int i = 0; i < 20; i++) {
-        *published = 0;
-        assert_int_equal(hx_spawn(&spec, &pid), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
-        assert_int_equal(*published, -ENOENT);
-    }
-    munmap(published, sizeof *published);
-}
-
 /* The child of a parent that is killed dies with it. As a subreaper we get to see how it died. */
 static void dies_with_its_parent(void **s) {
     (void)s;
@@ -368,8 +319,6 @@ int main(void) {
         cmocka_unit_test(sets_group_limits_and_privileges),
         cmocka_unit_test(publishes_its_pid),
         cmocka_unit_test(reports_why_it_failed),
-        cmocka_unit_test(apart_it_is_not_waited_for),
-        cmocka_unit_test(apart_it_publishes_why_it_failed),
         cmocka_unit_test(dies_with_its_parent),
         cmocka_unit_test(starts_without_any_descriptor),
     };

@@ -44,6 +44,17 @@ static void bytes_fill_it_too(void **state) {
     batch_free(b);
 }
 
+static void cleared_it_was_never_sent(void **state) {
+    (void)state;
+    struct batch *b = filled(2);
+    b->sent = true;
+    b->deadline_ms = b->failures = 1;
+    batch_clear(b);
+    assert_false(b->sent);
+    assert_true(b->deadline_ms == 0 && b->failures == 0 && !batch_piece(b));
+    batch_free(b);
+}
+
 /* A batch whose job 617 is bad: what is sent, in order, and how often. */
 static void halving_finds_the_culprit(void **state) {
     (void)state;
@@ -128,6 +139,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_ascend),
         cmocka_unit_test(bytes_fill_it_too),
+        cmocka_unit_test(cleared_it_was_never_sent),
         cmocka_unit_test(halving_finds_the_culprit),
         cmocka_unit_test(every_job_bad),
         cmocka_unit_test(cutting),

@@ -60,7 +60,7 @@ static inline int begin(void **state) {
     shell_argv[0] = "/bin/sh";
     hx_log_init(&(struct hx_log_options){ .service = "test", .format = HX_LOG_TEXT, .level = HX_LOG_ERR });
     worker = (struct worker){ .id = 7, .instance = "main", .registered = true, .work = &work_pg, .side = &side_pg };
-    worker.mark = hx_mark_of_worker(hx_mark_of_fleet("test"), getpid());
+    worker.mark = hx_mark_of_worker(hx_mark_of_fleet("test", 1), getpid());
     worker.label = hx_strdup("host/main/0");
     worker.outcome_limit = worker_batch(&worker);
     worker.renewed_boot_ms = hx_boot_ms();

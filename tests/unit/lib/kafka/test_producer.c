@@ -128,6 +128,20 @@ static void records_go_round_or_stay_together(void **state) {
     assert_int_equal(grown, 1);
 }
 
+/* One has no leader: its turns are the next ones'. */
+static void a_partition_without_a_leader_is_passed_over(void **state) {
+    enum { LEADERLESS = 3 }; /* not that of the key */
+    struct fixture *f = *state;
+    assert_int_equal(rd_kafka_mock_partition_set_leader(f->mock.cluster, "t", LEADERLESS, -1), 0);
+    open_producer(f, NULL);
+    assert_int_equal(hx_producer_send(f->p, "t", "a key", "a", 1, NULL, NULL), 0); /* now it knows the partitions */
+    until(&f->mock, f->ok == 1);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(hx_producer_send(f->p, "t", NULL, "a", 1, NULL, NULL), 0);
+    until(&f->mock, f->ok + f->failed == 9);
+    assert_int_equal(f->failed, 0);
+}
+
 static void a_record_fails_while_the_broker_is_away(void **state) {
     struct fixture *f = *state;
     open_producer(f, "message.timeout.ms=700");
@@ -241,6 +255,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_topic_looked_up_ahead_takes_the_first_record_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(records_are_spread_over_the_partitions, setup, teardown),
         cmocka_unit_test_setup_teardown(records_go_round_or_stay_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_partition_without_a_leader_is_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_fails_while_the_broker_is_away, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_waits_for_a_broker_that_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_queue_and_a_big_record_are_told, setup, teardown),

@@ -106,7 +106,7 @@ static void make_topics(struct broker *b, const struct hx_config *config) {
     make_topic(b, hx_topic_dead_letter(name, prefix), name, partitions);
 }
 
-static void on_signal(int signo, pid_t sender, void *user) {
+static void on_signal(int signo, const struct hx_sender *sender, void *user) {
     hx_notify_stopping("stopping");
     (void)signo, (void)sender;
     struct broker *b = user;

@@ -25,8 +25,10 @@ install(CODE "
     endif()
     file(MAKE_DIRECTORY \"\$ENV{DESTDIR}${HEIMDEX_CONFIG_DIR}/handlers.d\")")
 
-file(GLOB documents CONFIGURE_DEPENDS README.md docs/*.md)
-install(FILES ${documents} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex)
+# Laid out as here, so that their links hold.
+file(GLOB documents CONFIGURE_DEPENDS docs/*.md)
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex)
+install(FILES ${documents} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex/docs)
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/heimdex/examples USE_SOURCE_PERMISSIONS)
 
 # One file for all programs: bash-completion looks for it by the name of the program.

@@ -2,6 +2,8 @@
  * Everything may be freed or changed from within any callback, its own included, the loop too. */
 #pragma once
 
+#include "common/sender.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -37,7 +39,7 @@ void hx_timer_clear(struct hx_timer *timer);
 bool hx_timer_armed(const struct hx_timer *timer);
 struct hx_timer *hx_timer_free(struct hx_timer *timer);
 
-typedef void (*hx_signal_cb)(int signo, pid_t sender, void *user);
+typedef void (*hx_signal_cb)(int signo, const struct hx_sender *sender, void *user);
 /* Blocks signo in this thread and delivers it through the loop. Call before any other thread is made (librdkafka's
  * threads inherit the mask). Again for the same signal: replaces. -EINVAL for SIGCHLD, which is the loop's own, KILL, STOP.
  * The signals stay blocked when the loop is freed. */

@@ -56,7 +56,7 @@ struct hx_loop {
     int signal_fd;
     sigset_t signal_mask;
     struct hx_watch *signal_watch;
-    struct {
+    struct signal_taker {
         hx_signal_cb cb;
         void *user;
     } signals[_NSIG];

@@ -14,6 +14,15 @@ enum {
 
 /* ---- signals ---- */
 
+static void tell_signal(const struct signal_taker *taker, const struct signalfd_siginfo *info) {
+    const struct hx_sender sender = {
+        .pid = (pid_t)info->ssi_pid,
+        .uid = info->ssi_uid,
+        .certain = info->ssi_code == SI_USER || info->ssi_code == SI_TKILL || info->ssi_code == SI_KERNEL,
+    };
+    taker->cb((int)info->ssi_signo, &sender, taker->user);
+}
+
 static void on_signal_fd(int fd, uint32_t events, void *user) {
     struct hx_loop *loop = user;
     struct signalfd_siginfo info[SIGNALS_AT_ONCE];
@@ -24,7 +33,7 @@ static void on_signal_fd(int fd, uint32_t events, void *user) {
         if (signo == SIGCHLD)
             loop->reap = true;
         else if (signo < _NSIG && loop->signals[signo].cb)
-            loop->signals[signo].cb((int)signo, (pid_t)info[i].ssi_pid, loop->signals[signo].user);
+            tell_signal(&loop->signals[signo], &info[i]);
     }
 }
 

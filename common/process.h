@@ -57,8 +57,11 @@ int hx_children(pid_t *ret_pids, size_t max);
 /* Threads of root and of all processes that descend from it; counting ends beyond max. 0: root is gone, or the kernel doesn't tell
  * (CONFIG_PROC_CHILDREN). */
 size_t hx_tasks(pid_t root, size_t max);
-/* The child of ours that pid is or descends from; 0: none, or pid is gone. Our children themselves may be hidden (hx_hide_process). */
+/* The child of ours that pid is or descends from; 0: none; -ESRCH: it, or one above it, is gone or hidden. Our children themselves may be
+ * hidden (hx_hide_process). */
 pid_t hx_child_above(pid_t pid);
+/* ancestor, if pid is it or descends from it; otherwise as hx_child_above. */
+pid_t hx_descends(pid_t pid, pid_t ancestor);
 
 /* The name of a signal for people and error codes: "SIGSEGV"; "SIG34" for those without a name. Static or thread-local. */
 const char *hx_signal_name(int signo);

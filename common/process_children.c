@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CHILDREN_MAX = 4096 };
 
@@ -41,15 +42,15 @@ static int from_threads(pid_t *ret_pids, size_t max) {
     return any ? (int)n : -ENOSYS;
 }
 
-/* The name in parentheses may hold anything, even parentheses. 0: there is no such process. */
+/* The name in parentheses may hold anything, even parentheses. -ESRCH: there is no such process, or it is hidden. */
 static int parent_of(const char *pid) {
     char line[512];
     int parent;
     _cleanup_fclose_ FILE *stat = open_in("/proc", pid, "stat");
     if (!stat || !fgets(line, sizeof(line), stat))
-        return 0;
+        return -ESRCH;
     const char *behind_name = strrchr(line, ')');
-    return behind_name && sscanf(behind_name + 1, " %*c %d", &parent) == 1 ? parent : 0;
+    return behind_name && sscanf(behind_name + 1, " %*c %d", &parent) == 1 ? parent : -ESRCH;
 }
 
 /* For kernels built without CONFIG_PROC_CHILDREN. */
@@ -112,14 +113,26 @@ static bool is_one_of(pid_t pid, const pid_t *pids, int n) {
     return false;
 }
 
-/* Only those between pid and our child are looked at in /proc, which with hidepid doesn't show that one. */
-pid_t hx_child_above(pid_t pid) {
-    static pid_t children[CHILDREN_MAX];
-    int n = hx_children(children, CHILDREN_MAX);
-    while (pid > 1 && !is_one_of(pid, children, n)) {
+/* The first of pids that pid is or descends from. */
+static pid_t first_above(pid_t pid, const pid_t *pids, int n) {
+    while (pid > 0 && !is_one_of(pid, pids, n)) {
         char name[16];
         snprintf(name, sizeof(name), "%d", (int)pid);
-        pid = parent_of(name);
+        pid = pid == 1 ? 0 : parent_of(name);
     }
-    return pid > 1 ? pid : 0;
+    return pid;
+}
+
+/* Only those between pid and our child are looked at in /proc, which with hidepid doesn't show that one. Nor our parent: a sender that is
+ * above us is not below us. */
+pid_t hx_child_above(pid_t pid) {
+    static pid_t children[CHILDREN_MAX + 1];
+    int n = hx_children(children, CHILDREN_MAX);
+    pid_t parent = children[n < 0 ? 0 : n] = getppid();
+    pid = first_above(pid, children, n < 0 ? 1 : n + 1);
+    return pid == parent ? 0 : pid;
+}
+
+pid_t hx_descends(pid_t pid, pid_t ancestor) {
+    return first_above(pid, &ancestor, 1);
 }

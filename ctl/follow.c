@@ -34,7 +34,7 @@ static void end(struct follow *f, int code) {
     hx_loop_stop(f->ctl->loop);
 }
 
-static void interrupted(int signo, pid_t sender, void *user) {
+static void interrupted(int signo, const struct hx_sender *sender, void *user) {
     (void)signo, (void)sender;
     end(user, 0);
 }

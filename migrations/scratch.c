@@ -107,7 +107,7 @@ static int create(struct hx_database *home, const char *name) {
 
 /* --- the session in it ---------------------------------------------------------------------------------------- */
 
-static void take_signal(int signo, pid_t sender, void *user) {
+static void take_signal(int signo, const struct hx_sender *sender, void *user) {
     (void)sender;
     struct hx_scratch *scratch = user;
     scratch->signo = signo;

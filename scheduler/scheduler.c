@@ -98,9 +98,10 @@ static void too_late(void *user) {
     scheduler_leave(user, HX_EXIT_OK);
 }
 
-static void asked_to_stop(int signo, pid_t sender, void *user) {
+static void asked_to_stop(int signo, const struct hx_sender *sender, void *user) {
     struct scheduler *s = user;
-    (void)signo, (void)sender;
+    if (s->channel && hx_sender_refused(sender, signo, hx_sender_kin(sender)))
+        return;
     HX_FAIL_HERE("scheduler.ending");
     hx_info(NULL, "ending");
     s->ending = true;

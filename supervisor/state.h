@@ -30,6 +30,7 @@ struct supervisor {
     int64_t ticked_ms, status_ms;
     char *status; /* as last told */
     bool ready;   /* READY=1 was said */
+    bool is_service;
     int exit_code;
     char *instance;
     int instance_fd; /* holds that name */

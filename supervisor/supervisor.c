@@ -148,16 +148,15 @@ static void on_heartbeat(void *user) {
 
 /* ---- signals ---- */
 
-/* Handlers are no operators, whatever runs under the same user. */
-static bool from_a_handler(const struct supervisor *s, int signo, pid_t sender) {
-    bool own = fleet_has_pid(&s->fleet, hx_child_above(sender));
-    if (own)
-        hx_warning(HX_EVENT("signal.ignored"), "SIG%s from a process of our fleet (pid %d), ignoring",
-                   sigabbrev_np(signo), (int)sender);
-    return own;
+/* Without systemd the operator may be of our own user, gone already like kill(1), or a script that started us and other things. */
+static bool from_a_handler(const struct supervisor *s, int signo, const struct hx_sender *sender) {
+    pid_t child = hx_sender_child(sender);
+    if (!s->is_service && !fleet_has_pid(&s->fleet, child))
+        child = 0;
+    return hx_sender_refused(sender, signo, child);
 }
 
-static void on_end_signal(int signo, pid_t sender, void *user) {
+static void on_end_signal(int signo, const struct hx_sender *sender, void *user) {
     struct supervisor *s = user;
     struct hx_log_ctx ctx = HX_LOG_CTX;
     if (from_a_handler(s, signo, sender))
@@ -172,7 +171,7 @@ static void on_end_signal(int signo, pid_t sender, void *user) {
     }
 }
 
-static void on_hup(int signo, pid_t sender, void *user) {
+static void on_hup(int signo, const struct hx_sender *sender, void *user) {
     struct supervisor *s = user;
     if (from_a_handler(s, signo, sender))
         return;
@@ -263,6 +262,7 @@ int supervisor_new(struct hx_config *config, const char *config_file, const char
     struct supervisor *s = hx_alloc(sizeof(*s));
     s->config_file = config_file;
     s->instance_fd = -1;
+    s->is_service = hx_notify_is_heard();
     int r = take_signals(s);
     if (r == 0)
         r = take_control(s, config);

@@ -67,8 +67,9 @@ void worker_hurry(struct worker *w) {
     if (w->hurried)
         return;
     w->hurried = w->cut_short = true;
-    hx_notice(HX_EVENT("drain.timeout"), "told to hurry: killing %zu jobs that still run",
-              w->builtin_running + w->slots_running);
+    size_t running = w->builtin_running + w->slots_running;
+    hx_notice(HX_EVENT("drain.timeout"), "told to hurry: killing %zu job%s that still run%s", running,
+              running == 1 ? "" : "s", running == 1 ? "s" : "");
     stop_runs(w, true);
     hx_timer_set(w->drain_timer, HURRIED_MS);
 }

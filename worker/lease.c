@@ -47,7 +47,8 @@ static void registered(struct hx_pg_tx *tx, const struct hx_pg_error *error, voi
     w->id = hx_pg_get_int4(tx, 1, 0, 0);
     atomic_store(&w->evidence->worker_id, w->id);
     w->registered = true;
-    hx_info(NULL, "registered as worker %d (%s) for %zu types", w->id, w->label, w->handlers->n);
+    hx_info(NULL, "registered as worker %d (%s) for %zu type%s", w->id, w->label, w->handlers->n,
+            w->handlers->n == 1 ? "" : "s");
     struct hx_kafka_error kafka;
     int r = worker_consume(w, &kafka);
     if (r < 0) {

@@ -77,19 +77,16 @@ void worker_leave(struct worker *w, int exit_code) {
     hx_loop_stop(w->loop);
 }
 
-/* Handlers are no operators, whatever runs under the same user. */
-static bool from_a_handler(int signo, pid_t sender) {
-    bool own = hx_child_above(sender) != 0;
-    if (own)
-        hx_warning(HX_EVENT("signal.ignored"), "SIG%s from a handler's process (pid %d), ignoring", sigabbrev_np(signo),
-                   (int)sender);
-    return own;
+/* Without a supervisor the operator may be of our own user, and gone already like kill(1). */
+static bool from_a_handler(const struct worker *w, int signo, const struct hx_sender *sender) {
+    pid_t kin = w->channel ? hx_sender_kin(sender) : HX_MAX(hx_sender_child(sender), 0);
+    return hx_sender_refused(sender, signo, kin);
 }
 
 /* Once more means hurry, unless there is a supervisor to say so: it may have been meant for the whole control group. */
-static void asked_to_stop(int signo, pid_t sender, void *user) {
+static void asked_to_stop(int signo, const struct hx_sender *sender, void *user) {
     struct worker *w = user;
-    if (from_a_handler(signo, sender) || (signo == SIGHUP && w->channel)) /* a reload is the supervisor's business */
+    if (from_a_handler(w, signo, sender) || (signo == SIGHUP && w->channel)) /* a reload is the supervisor's business */
         return;
     if (w->draining && !w->channel)
         worker_hurry(w);

@@ -190,7 +190,9 @@ const struct hx_row hx_table[] = {
                                        .fixed = true,
                                        .check = hx_check_absolute_path,
                                        .help =
-                                           "Where heimdexctl reaches the supervisor; for root and the group heimdex." },
+                                           "Where heimdexctl reaches the supervisor; for root and the group heimdex. "
+                                           "`systemctl reload` asks where the unit's environment says, else at the "
+                                           "default: who moves it here sets the variable in a drop-in too." },
     [HX_SUPERVISOR_SCHEDULERS] = { .name = "supervisor.schedulers",
                                    .type = HX_TYPE_INT,
                                    .fallback = "1",

@@ -29,6 +29,11 @@ static void notify(const char *assignment, const char *status) {
     sd_notify(0, message.data); /* nothing listens, or systemd is gone: neither is a reason to stop */
 }
 
+bool hx_notify_is_heard(void) {
+    const char *socket = getenv("NOTIFY_SOCKET");
+    return socket && *socket;
+}
+
 void hx_notify_ready(const char *status) {
     notify("READY=1", status);
 }

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* We are a service, systemd's or somebody's who does as it does. */
+bool hx_notify_is_heard(void);
 void hx_notify_ready(const char *status);
 void hx_notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void hx_notify_stopping(const char *status);

@@ -38,4 +38,13 @@ def test_units(document, unpacked):
 
 def test_files_of_the_package(document, unpacked):
     for path in re.findall(r"/usr/share/doc/heimdex/[\w./-]*\w", document):
-        assert (unpacked / path.lstrip("/")).exists() or (unpacked / f"{path.lstrip('/')}.gz").exists(), path
+        assert (unpacked / path.lstrip("/")).exists(), path
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_hold_in_the_package(name, unpacked):
+    """To other documents and examples; those to sources are for who has them."""
+    there = unpacked / "usr/share/doc/heimdex" / name
+    for link in re.findall(r"\]\(([^)#:\s]+)[^)]*\)", there.read_text()):
+        if link.endswith(".md") or "examples/" in link:
+            assert (there.parent / link).exists(), link

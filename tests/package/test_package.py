@@ -155,9 +155,26 @@ def test_an_upgrade_restarts_what_migrates_when_it_starts(maintained):
     assert "heimdex-supervisor@media.service is not restarted" in done.stderr and "heimdex-supervisor.service is not" not in done.stderr
 
 
+def test_an_upgrade_asks_in_the_units_own_environment(maintained):
+    """A drop-in of one unit names another file and more, quoted as systemctl quotes it; the other unit has none of that."""
+    shows = r"""case $* in
+        *Environment*heimdex-supervisor.service) printf '%s\n' 'HEIMDEX_CONFIG=/srv/other.conf "PGOPTIONS=-c a=\"b\" \$c"' ;;
+        *Environment*) echo HEIMDEX_CONFIG=/etc/heimdex/media/heimdex.conf ;;
+        esac"""
+    as_units_see_it = r"""case $HEIMDEX_CONFIG in
+        /srv/other.conf) [ "$PGOPTIONS" = '-c a="b" $c' ] ;;
+        /etc/heimdex/media/heimdex.conf) [ "$PGOPTIONS" = '' ] ;;
+        *) false ;;
+        esac"""
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{shows}", "runuser": as_units_see_it})
+    assert restarted(calls) == ["heimdex-supervisor.service heimdex-supervisor@media.service"], done.stderr
+
+
 def test_an_upgrade_does_not_fail_when_the_fleet_is_not_ready(maintained):
-    _, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING, "deb-systemd-invoke": "exit 1"})
-    assert "not ready yet" in done.stderr
+    states = """case $* in *ActiveState*media*) echo failed ;; *ActiveState*) echo activating ;; esac"""
+    _, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{states}", "deb-systemd-invoke": "exit 1"})
+    assert done.stderr.splitlines() == ["Heimdex: heimdex-supervisor.service is not ready yet: systemctl status heimdex-supervisor.service",
+                                        "Heimdex: heimdex-supervisor@media.service has failed: systemctl status heimdex-supervisor@media.service"]
 
 
 def test_its_scripts_name_units_that_there_are(unpacked):

@@ -91,6 +91,23 @@ def test_credentials_are_not_theirs(service, machine, jobs):
         pytest.skip("no Landlock here: that credentials can be read was said")
 
 
+def test_kill_in_a_handler(service, machine, jobs):
+    """By the time anybody looks, kill(1) has ended: it is of the fleet's user, so it is no operator. systemd is one all the same."""
+    script = """for pid in $PPID $(cat /var/lib/heimdex/main); do for signal in TERM INT HUP; do /bin/kill -$signal $pid; done; done
+        echo '{"result":1}'"""
+    service.configure(handlers=[handler("rude", script, max_attempts=1)]).start()
+    main, workers = service.pid, service.worker_pids()
+    machine.write("/var/lib/heimdex/main", f"{main}\n")
+    jobs.wait(id := service.submit("rude"))
+    assert (jobs.status(id), jobs.result(id)) == ("succeeded", 1), jobs.row(id)
+    until(lambda: {entry["SYSLOG_IDENTIFIER"] for entry in machine.journal("HEIMDEX_EVENT=signal.ignored")} == {"heimdex-worker", "heimdex-supervisor"},
+          what="both have said that they take no notice")
+    jobs.wait(service.submit("mock_process"), "succeeded")
+    assert (service.pid, service.worker_pids()) == (main, workers)
+    service.stop()
+    assert service.show("ActiveState", "Result") == ["inactive", "success"]
+
+
 def test_a_sandbox_of_a_handlers_own(service, machine, jobs):
     """With the lines of the example for it; it can mount where the fleet has no credential."""
     example = (ROOT / "examples/handlers-that-need-more.conf").read_text()

@@ -27,6 +27,7 @@ def test_a_reload(service, machine, jobs):
     assert service.show("ActiveState", "SubState") == ["active", "running"] and service.pid == main
     assert "1 old worker finishes its jobs" in service.status
     assert any("reloaded: worker.slots" in line for line in service.messages())
+    assert not [line for line in service.messages() if "secret file" in line]
     open_gate(machine)
     jobs.wait(id, "succeeded")
     assert jobs.row(id)["attempt"] == 1

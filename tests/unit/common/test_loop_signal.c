@@ -21,7 +21,7 @@ enum { DEADLINE_MS = 10000, MANY = 100 };
 struct fixture {
     struct hx_loop *loop;
     int signals, signo;
-    pid_t sender;
+    struct hx_sender sender;
     int children, status;
     pid_t pid;
     bool usage_seen;
@@ -50,11 +50,11 @@ static void until(struct fixture *f, const int *counter, int n) {
     assert_int_equal(*counter, n);
 }
 
-static void on_signal(int signo, pid_t sender, void *user) {
+static void on_signal(int signo, const struct hx_sender *sender, void *user) {
     struct fixture *f = user;
     f->signals++;
     f->signo = signo;
-    f->sender = sender;
+    f->sender = *sender;
 }
 
 static void signals_are_events(void **state) {
@@ -64,10 +64,13 @@ static void signals_are_events(void **state) {
     assert_int_equal(kill(getpid(), SIGTERM), 0);
     until(f, &f->signals, 1);
     assert_int_equal(f->signo, SIGTERM);
-    assert_int_equal(f->sender, getpid());
-    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    assert_int_equal(f->sender.pid, getpid());
+    assert_int_equal(f->sender.uid, getuid());
+    assert_true(f->sender.certain);
+    assert_int_equal(sigqueue(getpid(), SIGHUP, (union sigval){ 0 }), 0);
     until(f, &f->signals, 2);
     assert_int_equal(f->signo, SIGHUP);
+    assert_false(f->sender.certain);
     assert_int_equal(hx_loop_signal(f->loop, SIGHUP, NULL, NULL), 0); /* swallowed from now on */
     assert_int_equal(kill(getpid(), SIGHUP), 0);
     hx_loop_once(f->loop, DEADLINE_MS);

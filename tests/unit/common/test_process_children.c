@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -75,9 +76,13 @@ static void knows_whose_somebody_is(void **s) {
     assert_int_equal(hx_child_above(getppid()), 0);
     assert_int_equal(hx_child_above(1), 0);
     assert_int_equal(hx_child_above(0), 0);
+    assert_int_equal(hx_descends(grandchildren[0], getpid()), getpid());
+    assert_int_equal(hx_descends(getpid(), getpid()), getpid());
+    assert_int_equal(hx_descends(getppid(), getpid()), 0);
     kill(grandchildren[0], SIGKILL);
     end(child);
-    assert_int_equal(hx_child_above(child), 0);
+    assert_int_equal(hx_child_above(child), -ESRCH);
+    assert_int_equal(hx_descends(child, getpid()), -ESRCH);
     close(out[0]);
     close(out[1]);
 }

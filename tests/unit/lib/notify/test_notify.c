@@ -100,7 +100,9 @@ static void reloading_tells_the_time(void **state) {
 }
 
 static void silent_without_socket(void **state) {
+    assert_true(hx_notify_is_heard());
     unsetenv("NOTIFY_SOCKET");
+    assert_false(hx_notify_is_heard());
     hx_notify_ready("x");
     hx_notify_status("x");
     assert_null(next(*state));

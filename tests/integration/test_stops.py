@@ -1,8 +1,10 @@
 """Fleets that are told to stop while a dependency is away, or by somebody in a hurry. Each test ends with the checker."""
 import json
 import os
+import re
 import signal
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -55,10 +57,15 @@ def test_a_stop_while_postgresql_is_frozen(fleet, jobs, postgres, tmp_path, busy
         jobs.wait(id, "succeeded")
 
 
+def takes_term(pid):
+    """It has it blocked, for its loop to read; before that a TERM would be its end."""
+    return int(re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1], 16) >> (signal.SIGTERM - 1) & 1
+
+
 @pytest.mark.quick
 def test_a_stop_before_postgresql_was_ever_reached(fleet):
     one = fleet(workers=1, start=False, env={"PGHOST": "127.0.0.1", "PGPORT": "1"}).start(wait=False)
-    until(lambda: any(c["waiting"] for c in one.children("scheduler")) and one.worker_pids(), what="it waits")
+    until(lambda: any(c["waiting"] for c in one.children("scheduler")) and any(takes_term(pid) for pid in one.worker_pids()), what="it waits")
     assert one.stop() == 0
     deaths = one.events("child.died")
     assert sorted((death["role"], death["death"]["exit"]) for death in deaths) == [("scheduler", 0), ("worker", 0)]

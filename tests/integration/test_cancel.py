@@ -25,24 +25,24 @@ def test_cancel_what_runs(fleet, jobs, gate, tmp_path):
     assert jobs.status(other) == "succeeded"
 
 
-def test_cancel_and_retry_of_what_takes_its_time_to_stop(fleet, jobs, tmp_path):
-    started, asked, gate = tmp_path / "started", tmp_path / "asked", tmp_path / "gate"
-    script = f"trap 'echo >>{asked}' TERM; echo >>{started}; until [ -e {gate} ]; do sleep 0.02; done"
+def test_cancel_and_retry_of_what_takes_its_time_to_stop(fleet, jobs, gate, tmp_path):
+    started, asked = tmp_path / "started", tmp_path / "asked"
+    script = f"trap '' TERM; {gate.sh} & trap 'echo >>{asked}' TERM; echo >>{started}; until wait $!; do :; done"  # the gate is deaf
     fleet(workers=1, handlers=[sh("slow", script)], jobs={"kill_grace": "1m"})
     id = jobs.submit("slow")
     until(lambda: started.read_text() == "\n", what="the handler runs")
     jobs.ctl("cancel", id)
     until(lambda: asked.read_text() == "\n", what="it is asked to stop")
     assert jobs.ctl("retry", id, check=False).returncode == 75
-    gate.touch()
+    gate.open()
     jobs.wait(id)
     assert jobs.status(id) == "canceled"
-    gate.unlink()
+    gate.close()
     assert jobs.ctl("retry", id).returncode == 0
     until(lambda: started.read_text() == "\n\n", what="the handler runs again")
     jobs.ctl("cancel", id)
     until(lambda: asked.read_text() == "\n\n", what="it is asked again")
-    gate.touch()
+    gate.open()
     jobs.wait(id)
     assert jobs.path(id) == ["queued", "running", "canceled", "queued", "running", "canceled"]
 

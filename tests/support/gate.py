@@ -5,7 +5,7 @@ import pytest
 
 
 class Gate:
-    """Who comes to it waits until the test opens it, and then it stays open. It is a fifo without a writer, so that they wait in the kernel: many
+    """Who comes to it waits until the test opens it, and then it stays open until the test closes it. It is a fifo without a writer, so that they wait in the kernel: many
     handlers that looked again and again would leave the fleet too little of the machine."""
 
     def __init__(self, path):
@@ -19,9 +19,10 @@ class Gate:
             self.writer = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
 
     def close(self):
-        """At the end of the test."""
+        """Who comes from now on waits again."""
         if self.writer is not None:
             os.close(self.writer)
+            self.writer = None
 
 
 @pytest.fixture

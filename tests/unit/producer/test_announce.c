@@ -25,8 +25,10 @@ static struct {
     size_t count;
     struct hx_uuid first;
     void *user;
+    bool stayed; /* at the partition of the one before */
 } records[RECORDS_MAX];
 static size_t record_count, room;
+static bool staying;
 static hx_delivery_cb delivery;
 static void *delivery_user;
 
@@ -49,7 +51,8 @@ void hx_producer_topic(struct hx_producer *p, const char *topic) {
 }
 
 void hx_producer_stay(struct hx_producer *p, bool stay) {
-    (void)p, (void)stay;
+    (void)p;
+    staying = stay;
 }
 
 int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, const void *data, size_t size,
@@ -64,6 +67,7 @@ int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, 
     memcpy(records[record_count].type, a.type, sizeof(a.type));
     records[record_count].count = a.count;
     records[record_count].first = hx_announcement_id(&a, 0);
+    records[record_count].stayed = staying;
     records[record_count++].user = record_user;
     return 0;
 }
@@ -126,6 +130,24 @@ static void records_are_of_one_type_and_band(void **state) {
         total += records[i].count;
     }
     assert_int_equal(total, 130);
+    announcer_free(a);
+}
+
+/* Each batch is one partition's, but for jobs that take a slot: those are for as many workers as there are. */
+static void a_batch_of_builtins_stays_together(void **state) {
+    (void)state;
+    struct announcer *a = announcer();
+    struct announcement items[120];
+    for (int media = 0; media < 2; media++) {
+        for (size_t i = 0; i < 120; i++)
+            items[i] = (struct announcement){ .type = media ? "media" : "many", .id = hx_uuid_v7() };
+        announcer_publish(a, 5, items, media ? 3 : 120);
+        announcer_publish(a, 6, items, 2);
+    }
+    static const bool stayed[] = { false, true, true, false, false, false, false, false, false };
+    assert_int_equal(record_count, HX_ARRAY_LEN(stayed)); /* 50 + 50 + 20, 2; 1 + 1 + 1, 1 + 1 */
+    for (size_t i = 0; i < record_count; i++)
+        assert_int_equal(records[i].stayed, stayed[i]);
     announcer_free(a);
 }
 
@@ -201,11 +223,9 @@ static void rows_come_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_are_of_one_type_and_band),
-        cmocka_unit_test(a_row_is_done_when_all_records_are),
-        cmocka_unit_test(what_failed_is_left_to_the_relay),
-        cmocka_unit_test(a_full_queue_is_no_error),
-        cmocka_unit_test(rows_come_back),
+        cmocka_unit_test(records_are_of_one_type_and_band),   cmocka_unit_test(a_batch_of_builtins_stays_together),
+        cmocka_unit_test(a_row_is_done_when_all_records_are), cmocka_unit_test(what_failed_is_left_to_the_relay),
+        cmocka_unit_test(a_full_queue_is_no_error),           cmocka_unit_test(rows_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
 #include "common/evidence.h"
 
+#include "common/clock.h"
+#include "common/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -64,6 +67,11 @@ struct hx_evidence *hx_evidence_unmap(struct hx_evidence *e) {
     if (e)
         munmap(e, sizeof(*e));
     return NULL;
+}
+
+int64_t hx_evidence_pulsed_ms(const struct hx_evidence *e, int64_t now_ms, int64_t at_most_ms) {
+    int64_t boot_ms = atomic_load(&e->pulse_boot_ms), ago_ms = boot_ms ? hx_boot_ms() - boot_ms : 0;
+    return now_ms - HX_MIN(HX_MAX(ago_ms, (int64_t)0), at_most_ms);
 }
 
 struct hx_evidence_entry *hx_evidence_start(struct hx_evidence *e, const struct hx_uuid *job_id, int32_t fence,

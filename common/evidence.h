@@ -49,6 +49,9 @@ int hx_evidence_create(int *ret_fd, struct hx_evidence **ret);
 int hx_evidence_map(int fd, struct hx_evidence **ret);
 struct hx_evidence *hx_evidence_unmap(struct hx_evidence *e); /* NULL is fine; returns NULL */
 
+/* The pulse was seen to have moved at now_ms (hx_mono_ms): when it did, at most at_most_ms earlier. */
+int64_t hx_evidence_pulsed_ms(const struct hx_evidence *e, int64_t now_ms, int64_t at_most_ms);
+
 /* Takes a free entry and fills it in, state STARTED last. NULL when all are taken. `hint` speeds the search up: an index. */
 struct hx_evidence_entry *hx_evidence_start(struct hx_evidence *e, const struct hx_uuid *job_id, int32_t fence,
                                             size_t hint);

@@ -45,7 +45,7 @@ const struct hx_log_event hx_log_events[] = {
     { "job.alone", "9c2f4e3b7a77416c8faa1d95575a35b1", "A job that takes workers down runs alone" },
     { "job.stale", "ff2dcdc2c19c49059d8b6a703af77a6c", "A run ended that was no longer its job's" },
     { "job.unwritable", "42f5bc40da1e45f8b98e85a99bd08762", "The database refuses what a job came to" },
-    { "record.quarantined", "fb7e8668f9ad45c8ae319800d080dbd4", "A record of a jobs topic can't be read" },
+    { "record.quarantined", "fb7e8668f9ad45c8ae319800d080dbd4", "A record of a jobs topic is of no use" },
     { "log.dropped", "b068ee6fce8040ecb90925f8b600fa13", "Lines of the log were dropped" },
 };
 const size_t hx_log_event_count = HX_ARRAY_LEN(hx_log_events);

@@ -23,6 +23,9 @@ struct hx_spawn {
     const char *cwd;      /* NULL: ours */
     int32_t *publish_pid; /* where the child stores its pid before it executes anything: shared evidence; or NULL */
     bool apart; /* don't wait for its exec: before it, joining a control group takes the kernel 10 ms and more */
+    /* With apart: gets a pipe that ends when the program is executed, or its child without it; the caller's to close. -1: not apart. NULL:
+     * nobody asks. */
+    int *ret_executed;
 };
 
 /* Starts a process: vfork, then signals and mask reset, everything from number 3 on that isn't in keep closed, exec.

@@ -20,7 +20,8 @@ struct plan {
     pid_t parent;
     int *fds; /* fds[n] becomes number n, -1: none */
     int fd_count;
-    int error; /* set by the child: why it did not come to its exec */
+    int executed; /* to be closed by the exec, -1: none */
+    int error;    /* set by the child: why it did not come to its exec */
 };
 
 static int reset_signals(void) {
@@ -51,6 +52,8 @@ static void close_from(int first) {
 /* Two steps, because a source may lie on the number that another one is to get: first everything up, out of the way,
  * then down to its place, where dup2 also takes CLOEXEC off. */
 static int place_fds(struct plan *plan) {
+    if (plan->executed >= 0 && (plan->executed = fcntl(plan->executed, F_DUPFD_CLOEXEC, plan->fd_count + 1)) < 0)
+        return -errno;
     for (int n = 0; n < plan->fd_count; n++) {
         int fd = plan->fds[n];
         if (fd < 0 && n >= STDIO)
@@ -70,7 +73,9 @@ static int place_fds(struct plan *plan) {
         else if (dup2(plan->fds[n], n) < 0)
             return -errno;
     }
-    close_from(plan->fd_count);
+    if (plan->executed >= 0 && dup3(plan->executed, plan->fd_count, O_CLOEXEC) < 0)
+        return -errno;
+    close_from(plan->fd_count + (plan->executed >= 0));
     return 0;
 }
 
@@ -168,7 +173,11 @@ static void go_ahead(const struct hx_spawn *spec, pid_t pid) {
 int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid) {
     if (!spec->argv || !spec->argv[0] || spec->keep_count > INT16_MAX)
         return -EINVAL;
+    int executed[2] = { -1, -1 };
+    if (spec->apart && spec->ret_executed && pipe2(executed, O_CLOEXEC) < 0)
+        return -errno;
     struct plan plan = { .spec = spec, .parent = getpid(), .fd_count = STDIO + (int)spec->keep_count };
+    plan.executed = executed[1];
     _cleanup_free_ int *fds = plan.fds = hx_allocn((size_t)plan.fd_count, sizeof(*fds));
     fds[0] = spec->fd_in;
     fds[1] = spec->fd_out;
@@ -177,12 +186,16 @@ int hx_spawn(const struct hx_spawn *spec, pid_t *ret_pid) {
         fds[STDIO + i] = spec->keep[i];
 
     pid_t pid = start(&plan);
+    hx_close_p(&executed[1]);
     if (plan.error == 0) {
         if (spec->apart)
             go_ahead(spec, pid);
+        if (spec->ret_executed)
+            *spec->ret_executed = executed[0];
         *ret_pid = pid;
         return 0;
     }
+    hx_close_p(&executed[0]);
     if (pid > 0)
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;

@@ -261,6 +261,16 @@ void hx_strcopy(char *dst, size_t size, const char *s) {
     dst[n] = '\0';
 }
 
+int hx_hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 unsigned hx_edit_distance(const char *a, const char *b) {
     size_t len = strlen(b);
     _cleanup_free_ unsigned *row = hx_allocn(len + 1, sizeof(*row));

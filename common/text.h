@@ -49,6 +49,8 @@ bool hx_startswith(const char *s, const char *prefix);
 bool hx_utf8_valid(const char *s, size_t n);
 /* Copies s, truncated at a character's boundary to at most size-1 bytes. */
 void hx_strcopy(char *dst, size_t size, const char *s);
+/* 0..15, in either case; -1: it is no hex digit. */
+int hx_hex_digit(char c);
 /* Levenshtein distance, for "did you mean". */
 unsigned hx_edit_distance(const char *a, const char *b);
 

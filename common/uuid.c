@@ -1,5 +1,7 @@
 #include "common/uuid.h"
 
+#include "common/text.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -142,16 +144,6 @@ void hx_uuid_format(const struct hx_uuid *u, char out[HX_UUID_SIZE]) {
     *p = '\0';
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int hx_uuid_parse(const char *text, struct hx_uuid *ret) {
     struct hx_uuid u;
     if (!text)
@@ -159,8 +151,8 @@ int hx_uuid_parse(const char *text, struct hx_uuid *ret) {
     for (int i = 0; i < 16; i++) {
         if (dash_before(i) && *text++ != '-')
             return -EINVAL;
-        int high = hex_value(text[0]);
-        int low = high < 0 ? -1 : hex_value(text[1]); /* never looks beyond the NUL */
+        int high = hx_hex_digit(text[0]);
+        int low = high < 0 ? -1 : hx_hex_digit(text[1]); /* never looks beyond the NUL */
         if (low < 0)
             return -EINVAL;
         u.b[i] = (uint8_t)(high << 4 | low);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Until its loop turns for the first time, a process may be busy with a slow disk. */
-enum { FIRST_PULSE_MS = 20 * 1000 };
+enum { FIRST_PULSE_MS = 20 * 1000, LOOK_MAX_MS = 500 };
 
 /* ---- what it says ---- */
 
@@ -299,7 +299,7 @@ void child_check_pulse(struct child *child, int64_t now) {
     int64_t limit = pulse == 0 ? HX_MAX(child->host->still_ms, (int64_t)FIRST_PULSE_MS) : child->host->still_ms;
     if (pulse != child->pulse) {
         child->pulse = pulse;
-        child->pulse_ms = now;
+        child->pulse_ms = hx_evidence_pulsed_ms(child->evidence, now, LOOK_MAX_MS);
     } else if (now - child->pulse_ms >= limit) {
         child_event(child, CHILD_STUCK);
     }

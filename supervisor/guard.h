@@ -16,8 +16,8 @@ struct guard *guard_new(struct hx_loop *loop, const struct launch *launch, uint6
 struct guard *guard_free(struct guard *g);
 /* What another guard would be started with; the one before needn't live on. */
 void guard_set_launch(struct guard *g, const struct launch *launch);
-/* A child has started: key is this process's, the descriptor is duplicated. still_ms: how long its pulse may stand still; it has half as long
- * again from the guard. */
+/* A child has started: key is this process's, the descriptor is duplicated. still_ms: how long its pulse may stand still; it has a quarter
+ * longer from the guard. */
 void guard_hold(struct guard *g, uint64_t key, pid_t pid, int evidence_fd, int64_t still_ms);
 /* Nothing of that child lives any more. */
 void guard_drop(struct guard *g, uint64_t key);

@@ -135,13 +135,14 @@ static bool is_unburied(const struct ward *w) {
     return !hx_runs(w->pid) && kill(w->pid, 0) == 0;
 }
 
-/* A supervisor that works would have killed it by now, and soon others release its jobs: its handlers must not live to see that. */
+/* A supervisor that works would have killed it by now, and soon others release its jobs: its handlers must not live to see that. Half a
+ * lease is the supervisor's; after three quarters, counted from the last renewal, which comes four times a lease, others may act. */
 static void end_still(struct ward *w, int64_t now) {
     uint64_t pulse = atomic_load(&w->evidence->pulse);
     if (pulse != w->pulse || pulse == 0 || !hx_runs(w->pid)) {
         w->pulse = pulse;
-        w->pulse_ms = now;
-    } else if (w->still_ms > 0 && now - w->pulse_ms >= w->still_ms * 3 / 2) {
+        w->pulse_ms = hx_evidence_pulsed_ms(w->evidence, now, LOOK_MS);
+    } else if (w->still_ms > 0 && now - w->pulse_ms >= w->still_ms * 5 / 4) {
         hx_warning(HX_EVENT("supervisor.still"),
                    "the supervisor stands still, and so does pid %d for %lldms: killing it", (int)w->pid,
                    (long long)(now - w->pulse_ms));
@@ -154,13 +155,14 @@ static void end_still(struct ward *w, int64_t now) {
 static void look(void *user) {
     struct post *post = user;
     int64_t now = hx_mono_ms();
-    bool any = false, awake = now - post->looked_ms < ASLEEP_MS; /* or else it was we who stood still */
+    bool any = false, soon = false, awake = now - post->looked_ms < ASLEEP_MS; /* or else it was we who stood still */
     post->looked_ms = now;
     for (struct ward *w = post->wards; w; w = w->next) {
         bool due = w->due;
         if (!awake)
             w->pulse_ms = now;
         end_still(w, now);
+        soon |= w->killed && hx_runs(w->pid);
         if (!is_unburied(w))
             w->dead_ms = 0;
         else if (w->dead_ms == 0)
@@ -174,7 +176,7 @@ static void look(void *user) {
     }
     if (any)
         end_what_is_left(post);
-    hx_timer_set(post->timer, LOOK_MS);
+    hx_timer_set(post->timer, soon ? PAUSE_MS : LOOK_MS);
 }
 
 /* ---- the supervisor is gone ---- */

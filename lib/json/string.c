@@ -1,19 +1,10 @@
 /* Strings: UTF-8, escapes, no \u0000, no half of a surrogate pair. */
+#include "common/text.h"
 #include "lib/json/plain.h"
 #include "lib/json/scan.h"
 
 #include <errno.h>
 #include <string.h>
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* The four digits behind "\u", which starts at s->at; moves behind them. The code unit, or -EINVAL. */
 static int scan_unit(struct hx_json_scan *s) {
@@ -22,7 +13,7 @@ static int scan_unit(struct hx_json_scan *s) {
     if (s->n - start < 6)
         return hx_json_scan_fail(s, start, "\\u without four hex digits");
     for (size_t i = start + 2; i < start + 6; i++) {
-        int digit = hex_digit(s->text[i]);
+        int digit = hx_hex_digit(s->text[i]);
         if (digit < 0)
             return hx_json_scan_fail(s, start, "\\u without four hex digits");
         unit = unit * 16 + digit;

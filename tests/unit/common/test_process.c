@@ -1,5 +1,7 @@
 #include "common/process.h"
 
+#include "tests/unit/group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,13 +17,7 @@
 static void groups(void **s) {
     (void)s;
     int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        setpgid(0, 0);
-        for (;;)
-            pause();
-    }
-    setpgid(pid, pid);
+    pid_t pid = start_group();
     assert_true(hx_group_alive(pid));
     assert_true(hx_kill_group(pid, SIGKILL));
     assert_int_equal(waitpid(pid, &status, 0), pid);

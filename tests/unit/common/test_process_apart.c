@@ -127,13 +127,50 @@ static void apart_it_publishes_why_it_failed(void **s) {
     spec.argv = argv;
     spec.publish_pid = published;
     spec.apart = true;
+    int executed;
+    spec.ret_executed = &executed;
+    char byte;
     for (int i = 0; i < 20; i++) {
         *published = 0;
         assert_int_equal(hx_spawn(&spec, &pid), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(read(executed, &byte, 1), 0); /* by then */
         assert_int_equal(*published, -ENOENT);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        close(executed);
     }
     munmap(published, sizeof *published);
+}
+
+static bool is_executed(int fd) {
+    return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 1;
+}
+
+/* The pipe ends with its exec and not before; the program has none of it, whatever it keeps. */
+static void apart_it_says_when_it_is_executed(void **s) {
+    (void)s;
+    struct waiting w;
+    waiting_open(&w, (const char *const[]){ "/bin/sh", "-c", "ls /proc/self/fd >&3; read x", NULL });
+    int executed, in[2], out[2], status;
+    char listed[64] = "";
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    w.spec.ret_executed = &executed;
+    w.spec.fd_in = in[0];
+    w.spec.keep = &out[1];
+    w.spec.keep_count = 1;
+    pid_t pid;
+    assert_int_equal(hx_spawn(&w.spec, &pid), 0);
+    close(out[1]);
+    assert_false(is_executed(executed)); /* it waits to be let in */
+    waiting_let_in(&w);
+    assert_int_equal(poll(&(struct pollfd){ .fd = executed, .events = POLLIN }, 1, DEADLINE_MS), 1);
+    assert_int_equal(read(executed, listed, 1), 0);
+    assert_int_equal(waitpid(pid, &status, WNOHANG), 0); /* while the program runs */
+    assert_true(read(out[0], listed, sizeof listed - 1) > 0);
+    assert_string_equal(listed, "0\n1\n2\n3\n4\n"); /* the last is ls's own */
+    close(in[0]), close(in[1]), close(out[0]), close(executed);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    waiting_close(&w);
 }
 
 int main(void) {
@@ -141,6 +178,7 @@ int main(void) {
         cmocka_unit_test(apart_it_is_not_waited_for),
         cmocka_unit_test(it_is_not_started_for_a_parent_that_is_dead),
         cmocka_unit_test(apart_it_publishes_why_it_failed),
+        cmocka_unit_test(apart_it_says_when_it_is_executed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

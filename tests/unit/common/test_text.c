@@ -152,6 +152,19 @@ static void copies_whole_characters(void **s) {
     assert_int_equal(out[0], '?');
 }
 
+static void reads_hex_digits(void **s) {
+    (void)s;
+    static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+    int digits = 0;
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(hx_hex_digit(lower[i]), i);
+        assert_int_equal(hx_hex_digit(upper[i]), i);
+    }
+    for (int c = -128; c < 128; c++)
+        digits += hx_hex_digit((char)c) >= 0;
+    assert_int_equal(digits, 10 + 6 + 6); /* and nothing else is one */
+}
+
 static void measures_edits(void **s) {
     (void)s;
     assert_int_equal(hx_edit_distance("", ""), 0);
@@ -196,6 +209,7 @@ int main(void) {
         cmocka_unit_test(escapes_json),
         cmocka_unit_test(knows_utf8),
         cmocka_unit_test(copies_whole_characters),
+        cmocka_unit_test(reads_hex_digits),
         cmocka_unit_test(measures_edits),
         cmocka_unit_test(compares_and_duplicates),
     };

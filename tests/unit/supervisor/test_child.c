@@ -213,6 +213,22 @@ static void a_retired_scheduler_just_ends(void **s) {
     assert_int_equal(child.state, CHILD_DOWN);
 }
 
+/* Counted from the pulse itself, not from when somebody looked, which is at most half a second later. */
+static void a_pulse_is_older_than_the_look(void **s) {
+    (void)s;
+    scratch_program("heimdex-worker", "exec sleep 1000");
+    child_event(&child, CHILD_START);
+    int64_t now = hx_mono_ms();
+    atomic_store(&child.evidence->pulse, 5);
+    atomic_store(&child.evidence->pulse_boot_ms, hx_boot_ms() - 60000);
+    child_check_pulse(&child, now);
+    child_check_pulse(&child, now + 499);
+    assert_int_equal(child.state, CHILD_STARTING);
+    child_check_pulse(&child, now + 500);
+    assert_int_equal(child.state, CHILD_FROZEN);
+    until_deaths(1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(comes_again_and_again, open_child, close_child),
@@ -220,6 +236,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(is_killed_when_it_does_not_drain, open_child, close_child),
         cmocka_unit_test_setup_teardown(has_less_time_in_a_hurry, open_child, close_child),
         cmocka_unit_test_setup_teardown(is_killed_when_its_pulse_stands_still, open_child, close_child),
+        cmocka_unit_test_setup_teardown(a_pulse_is_older_than_the_look, open_child, close_child),
         cmocka_unit_test_setup_teardown(a_restart_has_no_pause, open_child, close_child),
         cmocka_unit_test_setup_teardown(carries_its_row_and_its_evidence, open_child, close_child),
         cmocka_unit_test_setup_teardown(retired_it_has_no_deadline, open_child, close_child),

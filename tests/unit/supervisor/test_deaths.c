@@ -1,5 +1,7 @@
 #include "supervisor/deaths.h"
 
+#include "tests/unit/group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -116,13 +118,7 @@ static void kills_the_groups_of_those_not_cleared(void **s) {
     struct deaths *ds = deaths_new(NULL);
     struct death *d = make(5);
     struct hx_uuid job = hx_uuid_v7();
-    pid_t pid = fork();
-    if (pid == 0) {
-        setpgid(0, 0);
-        for (;;)
-            pause();
-    }
-    setpgid(pid, pid);
+    pid_t pid = start_group();
     hx_evidence_start(d->evidence, &job, 1, 0)->pgid = pid;
     deaths_add(ds, d);
     assert_int_equal(deaths_kill_groups(ds, NULL, NULL), 1);

@@ -1,5 +1,7 @@
 #include "supervisor/groups.h"
 
+#include "tests/unit/group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,17 +27,6 @@ static int close_evidence(void **s) {
     (void)s;
     evidence = hx_evidence_unmap(evidence);
     return 0;
-}
-
-static pid_t start_group(void) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        setpgid(0, 0);
-        for (;;)
-            pause();
-    }
-    setpgid(pid, pid);
-    return pid;
 }
 
 static void record(pid_t pgid, uint32_t state) {

@@ -1,5 +1,6 @@
 #include "worker/flight.h"
 #include "worker/alone.h"
+#include "worker/aside.h"
 #include "worker/outcome.h"
 #include "worker/story.h"
 
@@ -110,12 +111,55 @@ void claim_run(struct worker *w, struct claim *claim, const struct batch *batch,
     }
 }
 
+static int by_uuid(const void *a, const void *b) {
+    return hx_uuid_cmp(a, b);
+}
+
+/* The ids of all rows, ascending; the caller's to free. */
+static struct hx_uuid *taken_ids(const struct flight *f, const struct hx_pg_tx *tx, size_t n) {
+    struct hx_uuid *ids = hx_allocn(n + 1, sizeof *ids), *next = ids;
+    for (size_t i = 0; i < f->part_count; i++)
+        for (int row = 0; row < hx_pg_rows(tx, f->parts[i].statement); row++)
+            *next++ = hx_ledger_read_job(tx, f->parts[i].statement, row).id;
+    qsort(ids, n, sizeof *ids, by_uuid);
+    return ids;
+}
+
+/* What none of its claims took is somebody else's or done already, which is as good; or no job's, and then its record has to be put
+ * aside before it is done. */
+static void settle(struct flight *f, const struct hx_pg_tx *tx) {
+    struct batch *batch = &f->batch;
+    size_t taken = 0, left = 0;
+    for (size_t i = 0; i < f->part_count; i++)
+        taken += (size_t)hx_pg_rows(tx, f->parts[i].statement);
+    if (taken < batch->n) {
+        _cleanup_free_ struct hx_uuid *ids = taken_ids(f, tx, taken);
+        _cleanup_free_ struct candidate *missed = hx_allocn(batch->n, sizeof *missed);
+        size_t n = 0;
+        for (size_t i = 0; i < batch->n; i++) {
+            const struct candidate *c = &batch->v[i];
+            if (c->record && !bsearch(&c->id, ids, taken, sizeof *ids, by_uuid))
+                missed[n++] = *c;
+            else
+                batch->v[left++] = *c;
+        }
+        batch->n = left;
+        if (n)
+            aside_missed(f->worker, missed, n);
+    }
+    worker_settle_candidates(f->worker, batch->v, batch->n);
+}
+
+void claim_landed(struct flight *f, const struct hx_pg_tx *tx) {
+    for (size_t i = 0; i < f->part_count; i++)
+        claim_run(f->worker, f->parts[i].claim, &f->batch, tx, f->parts[i].statement);
+    settle(f, tx);
+}
+
 void claim_committed(struct flight *f, const struct hx_pg_tx *tx) {
     if (f->part_count)
         HX_FAIL_HERE("claim.after_commit");
-    for (size_t i = 0; i < f->part_count; i++)
-        claim_run(f->worker, f->parts[i].claim, &f->batch, tx, f->parts[i].statement);
-    worker_settle_candidates(f->worker, f->batch.v, f->batch.n);
+    claim_landed(f, tx);
 }
 
 void claim_undo(struct flight *f) {

@@ -30,13 +30,12 @@ static int listed(const struct flight *f, size_t i) {
 
 /* Everything of the transaction happened. */
 static void it_did(struct flight *f, const struct hx_pg_tx *tx) {
-    struct worker *w = f->worker;
-    w->doubts--;
+    f->worker->doubts--;
     tell_committed(f);
     complete_committed(f, NULL);
     for (size_t i = 0; i < f->part_count; i++)
-        claim_run(w, f->parts[i].claim, &f->batch, tx, listed(f, i));
-    worker_settle_candidates(w, f->batch.v, f->batch.n);
+        f->parts[i].statement = listed(f, i);
+    claim_landed(f, tx);
     flight_free(f);
 }
 

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -26,6 +27,9 @@ enum { LOGGED_MAX = 256 * 1024, LOGGED_LEAST = 64, LOGGED_LINE = 8192, MESSAGE_L
 struct exec {
     pid_t pid; /* of the child and its group; 0 once reaped */
     struct output *out, *err;
+    bool told;    /* that it was started */
+    int executed; /* ends when it is, where that isn't known yet; else -1 */
+    struct hx_watch *execution;
     size_t logged;
     long own_rss_kb;     /* this worker's largest size until it was started */
     struct message said; /* the last result, error, snooze, cancel of its messages */
@@ -34,8 +38,27 @@ struct exec {
     char wrong[160]; /* a message that could not be read: the run fails for it */
 };
 
+static void tell_started(struct run *run) {
+    struct exec *x = run->exec;
+    x->execution = hx_watch_free(x->execution);
+    hx_close_p(&x->executed);
+    x->executed = -1; /* each line that the program prints comes by here */
+    if (x->told || run->evidence->pgid < 0)
+        return;
+    x->told = true;
+    struct hx_log_ctx ctx = *run_ctx(run);
+    ctx.event = "job.started";
+    hx_info(&ctx, "started %s as pid %d", run->handler->exec[0], (int)x->pid);
+}
+
+static void executed(int fd, uint32_t events, void *user) {
+    (void)fd, (void)events;
+    tell_started(user);
+}
+
 static void log_line(struct run *run, const char *event, const char *line, size_t n, bool cut) {
     struct exec *x = run->exec;
+    tell_started(run);
     if (x->logged > LOGGED_MAX) {
         run->output_truncated = true;
         return;
@@ -128,6 +151,7 @@ static void not_started(struct run *run, int error) {
 static void exited(pid_t pid, int status, const struct rusage *usage, void *user) {
     struct run *run = user;
     struct exec *x = run->exec;
+    tell_started(run);
     hx_kill_group(pid, SIGKILL); /* what the handler left in its group ends with it */
     struct spent spent = spent_take_stock(run, usage, x->own_rss_kb);
     run->cgroup = cgroup_free(run->cgroup);
@@ -201,6 +225,7 @@ static int spawn(struct run *run, const struct hx_job *job, int out[2], int err[
         .rules = rules,
         .publish_pid = &run->evidence->pgid,
         .apart = cgroup_joins_slowly(run->cgroup), /* else the wait is shorter than a fork takes */
+        .ret_executed = &run->exec->executed,
     };
     int r = hx_spawn(&spec, &run->exec->pid);
     run->exec->own_rss_kb = own_rss_kb();
@@ -224,6 +249,7 @@ void exec_start(struct run *run, const struct hx_job *job) {
     struct worker *w = run->worker;
     run->exec = hx_alloc(sizeof *run->exec);
     struct exec *x = run->exec;
+    x->executed = -1;
     number(run);
     x->said = (struct message){ .progress = -1, .retry_after_ms = -1, .snooze_ms = -1 };
     int out[2] = { -1, -1 }, err[2] = { -1, -1 };
@@ -240,9 +266,8 @@ void exec_start(struct run *run, const struct hx_job *job) {
     x->out = output_new(w->loop, out[0], MESSAGE_LINE, out_line, run);
     x->err = output_new(w->loop, err[0], LOGGED_LINE, err_line, run);
     hx_loop_child(w->loop, x->pid, exited, run);
-    struct hx_log_ctx ctx = *run_ctx(run);
-    ctx.event = "job.started";
-    hx_info(&ctx, "started %s as pid %d", run->handler->exec[0], (int)x->pid);
+    if (x->executed < 0 || hx_watch_new(w->loop, x->executed, EPOLLIN, executed, run, &x->execution) < 0)
+        tell_started(run);
     tasks_watch(run);
 }
 
@@ -280,6 +305,8 @@ struct exec *exec_free(struct exec *x) {
     if (!x)
         return NULL;
     send_signal(x, SIGKILL);
+    hx_watch_free(x->execution);
+    hx_close_p(&x->executed);
     output_free(x->out);
     output_free(x->err);
     message_reset(&x->said);

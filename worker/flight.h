@@ -58,6 +58,8 @@ enum { TELL_ROUNDS = 64 }; /* progress events of one run that one transaction ca
 /* claim.c */
 void claim_add(struct flight *f, struct hx_pg_tx *tx);
 void claim_committed(struct flight *f, const struct hx_pg_tx *tx);
+/* Starts what its claims took, from the rows of each part's statement in tx, and settles all candidates. Takes the claims over. */
+void claim_landed(struct flight *f, const struct hx_pg_tx *tx);
 /* Starts what a claim took, from the rows of `statement`. Takes the claim over. */
 void claim_run(struct worker *w, struct claim *claim, const struct batch *batch, const struct hx_pg_tx *tx,
                int statement);

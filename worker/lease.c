@@ -11,7 +11,7 @@
 /* This worker's row in PostgreSQL: made at the start, renewed while it lives, and the place where it learns that it was declared dead
  * or that a job is to stop. */
 
-enum { SIGNALS_MS = 250, RETRY_MS = 1000, RENEWALS = 3 /* a lease */ };
+enum { SIGNALS_MS = 250, RETRY_MS = 1000, RENEWALS = 4 /* a lease */ };
 
 void worker_waits(struct worker *w, const char *detail) {
     _cleanup_free_ char *server = hx_pg_server(w->side);

@@ -18,7 +18,7 @@ static void park_kind(struct worker *w, bool builtin) {
     struct candidate *late;
     size_t n = backlog_late(w->backlog, builtin, hx_boot_ms() - PATIENCE_MS, &late);
     if (n) {
-        aside_park(w, late, n, "busy");
+        aside_park(w, NULL, late, n, "busy");
         w->clogged |= !builtin;
     }
     free(late);

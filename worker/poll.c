@@ -7,13 +7,15 @@
 
 /* Announcements from Kafka become candidates. A record's offset moves on when each of its ids was claimed, found taken, or parked. */
 
-enum { READ_AT_ONCE = 256, UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */ };
+enum { READ_AT_ONCE = 256, ASIDES_MAX = 16, UNKNOWN_TOPIC = 3 /* UNKNOWN_TOPIC_OR_PARTITION */ };
 
-/* Enough in hand to fill the next claims; more would only keep it from other workers. While the slots are clogged, what is read goes on
+/* Enough in hand to fill the next claims; more would only keep it from other workers. So is what has to be written down first: it may be
+ * the whole topic's, while PostgreSQL is away. While the slots are clogged, what is read goes on
  * to PostgreSQL, in batches, so that builtins behind it in the same partitions get through. */
 static bool full(const struct worker *w) {
     size_t slotted = w->clogged ? HX_MAX(worker_batch(w), 2 * worker_slots(w)) : 2 * worker_slots(w);
-    return backlog_builtin(w->backlog) >= 2 * worker_batch(w) || backlog_slotted(w->backlog) >= slotted;
+    return backlog_builtin(w->backlog) >= 2 * worker_batch(w) || backlog_slotted(w->backlog) >= slotted ||
+           w->aside_count >= ASIDES_MAX;
 }
 
 static void part_done(struct worker *w, struct hx_in_flight *record, size_t n) {
@@ -32,21 +34,11 @@ void worker_settle_candidates(struct worker *w, struct candidate *c, size_t n) {
         part_done(w, c[i].record, 1);
 }
 
-static void unreadable(struct worker *w, const struct hx_record *r, const char *why) {
-    struct hx_log_ctx ctx = HX_LOG_CTX;
-    ctx.topic = r->topic;
-    ctx.partition = r->partition;
-    ctx.offset = r->offset;
-    ctx.event = "record.quarantined";
-    hx_warning(&ctx, "unreadable record, quarantined: %s", why);
-    aside_record(w, r, why);
-}
-
 static void take_record(struct worker *w, const struct hx_record *r) {
     struct hx_announcement a;
     const char *why;
     if (hx_announcement_decode(r->data, r->size, &a, &why) < 0) {
-        unreadable(w, r, why);
+        aside_record(w, r, why);
         return;
     }
     struct hx_in_flight *record = hx_progress_begin(w->progress, r->topic, r->partition, r->offset, a.count);
@@ -57,7 +49,7 @@ static void take_record(struct worker *w, const struct hx_record *r) {
             .id = hx_announcement_id(&a, i), .handler = handler, .record = record, .high = r->high
         };
     if (!handler)
-        aside_park(w, found, a.count, "no_handler");
+        aside_park(w, a.type, found, a.count, "no_handler");
     for (size_t i = 0; handler && i < a.count; i++)
         backlog_add(w->backlog, &found[i]);
     HX_FAIL_HERE("poll.after_record");

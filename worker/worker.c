@@ -133,9 +133,16 @@ static void connection(struct hx_pg *pg, bool connected, const struct hx_pg_erro
     }
 }
 
+/* After an outage for all, nobody's lease may run out between two attempts: others count it from when they are back themselves. */
+static int64_t reconnect_pause_ms(const struct worker *w) {
+    enum { LONGEST_MS = 5000 };
+    return HX_MIN(hx_config_int(w->config, HX_WORKER_LEASE) / 4, (int64_t)LONGEST_MS);
+}
+
 static int connect_one(struct worker *w, const char *name, struct hx_pg **ret) {
     struct hx_pg_options options = { .application_name = name,
                                      .timeout_ms = hx_config_int(w->config, HX_POSTGRES_TIMEOUT),
+                                     .pause_max_ms = reconnect_pause_ms(w),
                                      .depth = FLIGHTS,
                                      .no_prepare = !hx_config_int(w->config, HX_POSTGRES_PREPARED_STATEMENTS) };
     hx_config_postgres(w->config, &options.keywords, &options.values);

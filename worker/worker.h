@@ -56,6 +56,7 @@ struct worker {
     bool paused;  /* fetching is paused: the backlog is full */
     bool clogged; /* all slots were taken for so long that candidates were parked; none has ended since */
     struct aside *asides;
+    size_t aside_count;
     size_t parking; /* candidates on their way into `waiting` */
 
     struct hx_pg *work, *side;

@@ -106,6 +106,12 @@ int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, con
     return statement;
 }
 
+int hx_ledger_missing(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n) {
+    int statement = LEDGER_ADD(tx, missing);
+    hx_pg_uuids(tx, ids, n);
+    return statement;
+}
+
 int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit) {
     int statement = LEDGER_ADD(tx, take);
     hx_pg_texts(tx, types, type_count);

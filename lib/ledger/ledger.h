@@ -94,6 +94,8 @@ int hx_ledger_asked(struct hx_pg_tx *tx, const struct hx_uuid *token);
 int hx_ledger_claimed_again(struct hx_pg_tx *tx, const struct hx_uuid *token, int32_t worker);
 /* reason: "no_handler", "limited", "busy" (no slot became free). Ids in any order. */
 int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, const char *reason);
+/* Rows: those of the ids, ascending, that are no job's. */
+int hx_ledger_missing(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n);
 /* Up to `limit` due waiting rows of these types, reserved for 10 s. Rows: candidates for a claim. */
 int hx_ledger_take(struct hx_pg_tx *tx, const char *const *types, size_t type_count, int32_t limit);
 struct hx_candidate {

@@ -70,7 +70,7 @@ static void tell_down(struct hx_pg *pg, const struct hx_pg_error *why) {
 
 static void connect_later(struct hx_pg *pg) {
     if (!pg->freed)
-        hx_timer_set(pg->connect_timer, hx_backoff_full_jitter(pg->failures + 1, BACKOFF_BASE_MS, BACKOFF_MAX_MS));
+        hx_timer_set(pg->connect_timer, hx_backoff_full_jitter(pg->failures + 1, BACKOFF_BASE_MS, pg->pause_max_ms));
 }
 
 void pg_lost(struct hx_pg *pg, const struct hx_pg_error *reason) {
@@ -301,12 +301,13 @@ static void on_broken(void *user) {
 
 int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_state_cb cb, void *user,
               struct hx_pg **ret) {
-    if (options->depth > DEPTH_MAX || options->timeout_ms < 0 || options->connect_ms < 0)
+    if (options->depth > DEPTH_MAX || options->timeout_ms < 0 || options->connect_ms < 0 || options->pause_max_ms < 0)
         return -EINVAL;
     struct hx_pg *pg = hx_alloc(sizeof *pg);
     *pg = (struct hx_pg){
         .loop = loop,
         .timeout_ms = options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS,
+        .pause_max_ms = options->pause_max_ms ? options->pause_max_ms : BACKOFF_MAX_MS,
         .connect_ms = options->connect_ms   ? options->connect_ms
                       : options->timeout_ms ? options->timeout_ms
                                             : TIMEOUT_DEFAULT_MS,

@@ -53,6 +53,7 @@ struct hx_pg_options {
     const char *application_name;
     int64_t timeout_ms;   /* deadline of connecting, and default of a transaction */
     int64_t connect_ms;   /* another deadline of connecting, shared by the hosts it may be made to; 0: timeout_ms */
+    int64_t pause_max_ms; /* between attempts to connect; 0: 5 s */
     unsigned depth;       /* transactions in flight at once, 1..16; 0 means 1 */
     bool fail_fast;       /* a failed connection attempt fails what is queued at once (tools), instead of retrying
                             * with jittered backoff until each transaction's deadline (daemons) */

@@ -90,7 +90,7 @@ struct hx_pg {
     struct hx_loop *loop;
     struct pg_keywords connect; /* what libpq gets; the last of a keyword wins */
     struct pg_hosts hosts;      /* of the attempt that is made */
-    int64_t timeout_ms, connect_ms;
+    int64_t timeout_ms, connect_ms, pause_max_ms;
     unsigned depth;
     bool fail_fast, no_prepare;
     void (*notice)(const char *severity, const char *message, void *user);

@@ -79,6 +79,9 @@ static inline void apply_one(struct statement *s) {
     for (size_t i = 0; s->kind == CLAIMS_OF && i < claim_count; i++)
         if (claim_held[i])
             add_row(s, &claim_rows[i]);
+    for (size_t i = 0; s->kind == MISSING && i < s->n; i++)
+        if (!job_of(&s->ids[i])->type)
+            add_row(s, &s->ids[i]);
     if (s->kind == RECEIPT)
         claim_held[claim_index(&s->token)] = true;
     if (s->kind == BACKEND)

@@ -138,10 +138,17 @@ int hx_ledger_park(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n, con
     return last(tx);
 }
 
+int hx_ledger_missing(struct hx_pg_tx *tx, const struct hx_uuid *ids, size_t n) {
+    add(tx, MISSING, ids, n);
+    return last(tx);
+}
+
 int hx_ledger_quarantine(struct hx_pg_tx *tx, const char *topic, int32_t partition, int64_t offset, const char *reason,
                          const void *record, size_t size_kept, int64_t size) {
-    (void)topic, (void)partition, (void)offset, (void)record, (void)size;
+    (void)topic, (void)partition, (void)size;
     struct statement *s = add(tx, QUARANTINE, NULL, 0);
+    hx_buf_append(&s->record, record, size_kept);
+    s->offset = offset;
     s->type = hx_strdup(reason);
     s->number = (int32_t)size_kept;
     return last(tx);

@@ -14,6 +14,7 @@ int hx_pg_new(struct hx_loop *loop, const struct hx_pg_options *options, hx_pg_s
     (void)loop, (void)cb, (void)user;
     bool side = hx_streq(options->application_name, "heimdex-worker-side");
     assert_true(side || hx_streq(options->application_name, "heimdex-worker-0-00000000"));
+    assert_int_equal(options->pause_max_ms, HX_MIN(settings[HX_WORKER_LEASE] / 4, (int64_t)5000));
     *ret = side ? &side_pg : &work_pg;
     return 0;
 }

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { PENDING_MAX = 32 };
+enum { PENDING_MAX = 128 };
 
 enum kind {
     NOTHING, /* the second and third statement of one call */
@@ -27,6 +27,7 @@ enum kind {
     CLAIMS_OF,
     TAKE,
     PARK,
+    MISSING,
     QUARANTINE,
     RENEW,
     SIGNALS,
@@ -45,6 +46,8 @@ struct statement {
     size_t n;
     char *type; /* or reason */
     int32_t number;
+    struct hx_buf record; /* put in quarantine, and where it stood */
+    int64_t offset;
     /* the answer */
     struct hx_uuid rows[JOBS_MAX];
     int row_count;
@@ -80,6 +83,7 @@ static inline void statement_free(struct statement *s) {
     free(s->numbers);
     free(s->outcomes);
     free(s->type);
+    hx_buf_reset(&s->record);
     free(s);
 }
 

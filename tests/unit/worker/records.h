@@ -33,7 +33,7 @@ static inline struct hx_record *add_record(void) {
 
 /* A record of the jobs first to last, at offset 100, 101 and so on. */
 static inline void publish(unsigned first, unsigned final, const char *type) {
-    struct hx_uuid ids[64];
+    struct hx_uuid ids[128];
     size_t n = 0;
     for (unsigned k = first; k <= final; k++) {
         add_job(k, type);

@@ -6,6 +6,7 @@
 #include "worker/cgroup.h"
 #include "worker/exec.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -131,6 +132,21 @@ static void a_kill_reaches_all_of_it(void **state) {
     PUMP(groups() == 0);
 }
 
+/* What told that the program was started is closed once: by the next line its number may be another's. */
+static void each_line_closes_nothing_of_others(void **state) {
+    (void)state;
+    cgroup_or_skip();
+    struct run *run = start("echo a line; echo '{\"stage\":\"one\"}'; kill -STOP $$; echo another; echo and one more");
+    PUMP(run->message_count > 0);
+    int others[16];
+    for (size_t i = 0; i < HX_ARRAY_LEN(others); i++)
+        assert_true((others[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+    pid_t pid = run->evidence->pgid;
+    PUMP((run->ended || kill(pid, SIGCONT) == 0) && run->ended);
+    for (size_t i = 0; i < HX_ARRAY_LEN(others); i++)
+        assert_int_equal(close(others[i]), 0);
+}
+
 static void the_worker_is_not_in_it(void **state) {
     (void)state;
     cgroup_or_skip();
@@ -240,6 +256,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_CGROUP(what_it_leaves_ends_with_it),
         IN_CGROUP(a_kill_reaches_all_of_it),
+        IN_CGROUP(each_line_closes_nothing_of_others),
         IN_CGROUP(the_worker_is_not_in_it),
         cmocka_unit_test_setup_teardown(a_group_that_can_not_be_made, begin, end),
         IN_CGROUP(memory_of_all_its_processes),

@@ -86,7 +86,7 @@ static void an_absent_database_is_waited_for(void **state) {
 
 static void renews_and_says_how_much_runs(void **state) {
     (void)state;
-    settings[HX_WORKER_LEASE] = 30;
+    settings[HX_WORKER_LEASE] = 40;
     hold(1, 2, MOCK);
     worker_lease_start(&worker);
     struct hx_pg_tx *tx = next("renew");

@@ -24,7 +24,7 @@ static void what_finds_no_slot_is_parked(void **state) {
     let_them_wait();
     worker_park(&worker);
     struct hx_pg_tx *tx = expect("put aside");
-    check_told(tx, "park(11 12)");
+    check_told(tx, "park(11 12) missing(11 12)");
     assert_string_equal(tx->v[0]->type, "busy");
     assert_int_equal(backlog_slotted(worker.backlog), 0);
     assert_int_equal(stored_count, 0);
@@ -58,7 +58,7 @@ static void builtins_are_parked_by_builtins(void **state) {
     hold(1, 8, MOCK);
     let_them_wait();
     worker_park(&worker);
-    check_told(expect("put aside"), "park(13)");
+    check_told(expect("put aside"), "park(13) missing(13)");
 }
 
 /* Builtins behind thousands of programs in one partition must not wait for each of them. */

@@ -15,7 +15,7 @@ static void offsets_are_stored_after_the_commit(void **state) {
     assert_int_equal(stored[0], 101);
 }
 
-/* Also of ids that somebody else has: a duplicate is done too. */
+/* Also of ids that somebody else has: a duplicate is done too, once it is known to be one. */
 static void a_record_is_done_with_all_of_its_ids(void **state) {
     (void)state;
     publish(1, 6, MOCK);
@@ -25,6 +25,10 @@ static void a_record_is_done_with_all_of_its_ids(void **state) {
     commit(send());
     assert_int_equal(stored_count, 0); /* 5 and 6 weren't asked for yet */
     commit(send());
+    assert_int_equal(stored_count, 0);
+    struct hx_pg_tx *tx = expect("put aside");
+    check_told(tx, "missing(2)");
+    commit(tx);
     assert_int_equal(stored[stored_count - 1], 102);
 }
 
@@ -60,47 +64,12 @@ static void a_type_without_handler_is_parked(void **state) {
     worker_poll(&worker);
     assert_int_equal(backlog_builtin(worker.backlog) + backlog_slotted(worker.backlog), 0);
     struct hx_pg_tx *tx = expect("put aside");
-    check_told(tx, "park(1 2)");
+    check_told(tx, "park(1 2) missing(1 2)");
     assert_string_equal(tx->v[0]->type, "no_handler");
     assert_ptr_equal(tx->pg, worker.side);
     assert_int_equal(stored_count, 0);
     commit(tx);
     assert_int_equal(stored[0], 101);
-}
-
-static void an_unreadable_record_is_quarantined(void **state) {
-    (void)state;
-    hx_buf_puts(&record_data[0], "no record of ours");
-    add_record();
-    worker_poll(&worker);
-    struct hx_pg_tx *tx = expect("put aside");
-    check_told(tx, "quarantine");
-    assert_int_equal(tx->v[0]->number, 17);
-    assert_int_equal(stored_count, 0);
-    commit(tx);
-    assert_int_equal(stored[0], 101);
-}
-
-static void only_the_beginning_of_a_long_one_is_kept(void **state) {
-    (void)state;
-    while (record_data[0].len < 100 * 1024)
-        hx_buf_puts(&record_data[0], "0123456789abcdef");
-    add_record();
-    worker_poll(&worker);
-    assert_int_equal(expect("put aside")->v[0]->number, 64 * 1024);
-}
-
-/* What can't be written down now is tried again after a pause, not in a circle. */
-static void putting_aside_is_tried_again(void **state) {
-    (void)state;
-    publish(1, 1, "unknown");
-    worker_poll(&worker);
-    refuse(expect("put aside"), HX_PG_SCHEMA, "42501");
-    assert_null(find("put aside"));
-    assert_int_equal(stored_count, 0);
-    PUMP(find("put aside"));
-    commit(expect("put aside"));
-    assert_int_equal(stored_count, 1);
 }
 
 static void a_full_backlog_pauses_fetching(void **state) {
@@ -153,9 +122,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_later_record_waits_for_an_earlier_one, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(in_doubt_stores_only_when_it_is_known, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(a_type_without_handler_is_parked, open_consumer, close_consumer),
-        cmocka_unit_test_setup_teardown(an_unreadable_record_is_quarantined, open_consumer, close_consumer),
-        cmocka_unit_test_setup_teardown(only_the_beginning_of_a_long_one_is_kept, open_consumer, close_consumer),
-        cmocka_unit_test_setup_teardown(putting_aside_is_tried_again, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(a_full_backlog_pauses_fetching, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(a_revoked_partition_stores_nothing, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(a_draining_worker_reads_nothing, open_consumer, close_consumer),

@@ -18,10 +18,10 @@ static inline void tell_ids(struct hx_buf *b, const struct statement *s) {
 }
 
 static inline void tell_statement(struct hx_buf *b, const struct statement *s) {
-    static const char *const names[] = { "",        "claim",    "limited", "complete", "settle",     "progress",
-                                         "done",    "answered", "free",    "receipt",  "backend",    "asked",
-                                         "again",   "claims",   "take",    "park",     "quarantine", "renew",
-                                         "signals", "sign_off", "schema",  "types",    "worker" };
+    static const char *const names[] = { "",      "claim",    "limited",  "complete", "settle",  "progress",
+                                         "done",  "answered", "free",     "receipt",  "backend", "asked",
+                                         "again", "claims",   "take",     "park",     "missing", "quarantine",
+                                         "renew", "signals",  "sign_off", "schema",   "types",   "worker" };
     if (s->kind == NOTHING)
         return;
     hx_buf_puts(b, b->len ? " " : "");

@@ -257,9 +257,26 @@ static void a_lowered_limit_holds(void **state) {
     assert_int_equal(claim_limited(worker, ids, 2), 1);
 }
 
-LEDGER_MAIN(LEDGER_TEST(a_claim_brings_all_that_a_run_needs), LEDGER_TEST(who_comes_second_gets_nothing),
-            LEDGER_TEST(a_dead_worker_claims_nothing), LEDGER_TEST(a_type_without_a_handler_is_left),
-            LEDGER_TEST(a_paused_type_waits), LEDGER_TEST(a_claim_takes_the_waiting_row_along),
-            LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token), LEDGER_TEST(an_old_backend_is_known_by_pid_and_name),
-            LEDGER_TEST(a_receipt_is_a_claim_of_nothing), LEDGER_TEST(as_many_run_as_there_are_permits),
-            LEDGER_TEST(a_paused_type_gives_no_permit), LEDGER_TEST(a_lowered_limit_holds))
+static void ids_of_no_job_are_missing(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    struct hx_uuid ids[5], gone[] = { hx_uuid_v7(), hx_uuid_v7() };
+    put_jobs(ids, 3, "a");
+    memcpy(&ids[3], gone, sizeof gone);
+    struct hx_uuid asked[] = { ids[4], ids[0], ids[3], ids[1], ids[2] };
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    run(tx, hx_ledger_cancel(tx, &ids[1], 1, "why")); /* a job all the same */
+    tx = hx_pg_tx_new("test");
+    const struct got *g = run(tx, hx_ledger_missing(tx, asked, 5));
+    assert_int_equal(g->rows, 2);
+    for (int i = 0; i < 2; i++)
+        assert_true(hx_uuid_eq(&g->value[i][0].id, &gone[i]));
+}
+
+LEDGER_MAIN(LEDGER_TEST(ids_of_no_job_are_missing), LEDGER_TEST(a_claim_brings_all_that_a_run_needs),
+            LEDGER_TEST(who_comes_second_gets_nothing), LEDGER_TEST(a_dead_worker_claims_nothing),
+            LEDGER_TEST(a_type_without_a_handler_is_left), LEDGER_TEST(a_paused_type_waits),
+            LEDGER_TEST(a_claim_takes_the_waiting_row_along), LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token),
+            LEDGER_TEST(an_old_backend_is_known_by_pid_and_name), LEDGER_TEST(a_receipt_is_a_claim_of_nothing),
+            LEDGER_TEST(as_many_run_as_there_are_permits), LEDGER_TEST(a_paused_type_gives_no_permit),
+            LEDGER_TEST(a_lowered_limit_holds))

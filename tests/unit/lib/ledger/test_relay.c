@@ -156,6 +156,15 @@ static void an_unreadable_record_is_kept_and_passed_on(void **state) {
     tx = hx_pg_tx_new("test");
     hx_ledger_quarantine(tx, "t", 3, 6, "empty", NULL, 0, 0);
     run(tx, 0);
+
+    /* the same record again, and another one in its place: the topic was made anew */
+    tx = hx_pg_tx_new("test");
+    hx_ledger_quarantine(tx, "t", 3, 6, "empty", NULL, 0, 0);
+    hx_ledger_quarantine(tx, "t", 3, 6, "empty", "x", 1, 1);
+    run(tx, 0);
+    assert_value("1 1", "select count(*) filter (where size = 0) || ' ' || count(*) filter (where size = 1) from "
+                        "quarantine where \"offset\" = 6");
+    assert_int_equal(relay_take(10).rows, 2);
 }
 
 LEDGER_MAIN(LEDGER_TEST(the_relay_takes_what_its_maker_left), LEDGER_TEST(only_what_is_still_queued_is_announced),

@@ -43,6 +43,16 @@ static inline void live_open(struct live *l, const struct hx_pg_options *options
     assert_int_equal(hx_pg_new(l->loop, options, live_state, l, &l->pg), 0);
 }
 
+/* The same at another server than the environment's, without TLS. */
+static inline void live_open_at(struct live *l, const char *host, const char *port, struct hx_pg_options options) {
+    const char *keywords[] = { "host", "port", "sslmode", "gssencmode", "user", NULL };
+    const char *user = getenv("PGUSER");
+    const char *values[] = { host, port, "disable", "disable", user ? user : "postgres", NULL };
+    options.keywords = keywords;
+    options.values = values;
+    live_open(l, &options);
+}
+
 static inline void live_close(struct live *l) {
     l->pg = hx_pg_free(l->pg);
     l->loop = hx_loop_free(l->loop);

@@ -229,3 +229,7 @@ void announcer_wait(struct announcer *a, int64_t timeout_ms) {
 size_t announcer_left(const struct announcer *a) {
     return a->left + a->units;
 }
+
+const struct hx_kafka_error *announcer_refusal(const struct announcer *a) {
+    return hx_producer_refusal(a->producer);
+}

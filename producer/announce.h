@@ -44,3 +44,5 @@ bool announcer_is_busy(const struct announcer *a);
 void announcer_wait(struct announcer *a, int64_t timeout_ms);
 /* Outbox rows left to the relay so far, those that are still outstanding included. */
 size_t announcer_left(const struct announcer *a);
+/* As hx_producer_refusal. */
+const struct hx_kafka_error *announcer_refusal(const struct announcer *a);

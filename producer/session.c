@@ -91,6 +91,12 @@ static void delete_delivered(struct session *s) {
     hx_pg_run(s->pg, tx, OUTBOX_MS, NULL, NULL, NULL);
 }
 
+static void say_what_is_left(const struct session *s) {
+    const struct hx_kafka_error *refusal = announcer_refusal(s->announcer);
+    _cleanup_free_ char *silent = hx_printf("%s: no answer", hx_config_string(s->arguments->config, HX_KAFKA_BROKERS));
+    hx_complain("Kafka: %s: the fleet takes the jobs from PostgreSQL", refusal ? refusal->message : silent);
+}
+
 int session_close(struct session *s, int exit_code) {
     if (s->sender && s->loop_error == 0)
         output_drain(s->output); /* what is durable is said, whatever came after it */
@@ -99,8 +105,7 @@ int session_close(struct session *s, int exit_code) {
         announcer_wait(s->announcer, KAFKA_MS);
         delete_delivered(s);
         if (announcer_left(s->announcer) > 0)
-            hx_complain("Kafka: %s: no answer: the fleet takes the jobs from PostgreSQL",
-                        hx_config_string(s->arguments->config, HX_KAFKA_BROKERS));
+            say_what_is_left(s);
     }
     hx_pg_free(s->pg);
     sender_free(s->sender);

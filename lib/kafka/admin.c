@@ -1,7 +1,7 @@
 /* Short-lived clients: making topics, and asking what is there. */
 #include "common/clock.h"
 #include "common/text.h"
-#include "lib/kafka/handle.h"
+#include "lib/kafka/refusal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,12 +12,25 @@ enum {
     ASK_AGAIN_MS = 50,
 };
 
-static int client_new(const struct hx_kafka_options *options, rd_kafka_t **ret, struct hx_kafka_error *reterr) {
+static void on_error(rd_kafka_t *rk, int err, const char *reason, void *user) {
+    (void)rk;
+    struct hx_kafka_error error;
+    hx_kafka_error_of_callback(err, reason, &error);
+    if (hx_kafka_is_refusal(&error))
+        *(struct hx_kafka_error *)user = error;
+}
+
+/* *refusal is filled in when one is heard of, by our own polls alone. */
+static int client_new(const struct hx_kafka_options *options, struct hx_kafka_error *refusal, rd_kafka_t **ret,
+                      struct hx_kafka_error *reterr) {
     static const struct hx_kafka_setting settings[] = { { "allow.auto.create.topics", "true" } };
     rd_kafka_conf_t *conf;
     int r = hx_kafka_conf_new(options, settings, HX_ARRAY_LEN(settings), &conf, reterr);
     if (r < 0)
         return r;
+    *refusal = (struct hx_kafka_error){ 0 };
+    rd_kafka_conf_set_opaque(conf, refusal);
+    rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_t *rk = hx_kafka_new(RD_KAFKA_PRODUCER, conf, reterr);
     if (!rk)
         return -EINVAL;
@@ -40,13 +53,23 @@ static bool has_topic(const struct rd_kafka_metadata *metadata, const char *name
     return false;
 }
 
+static void no_answer(rd_kafka_t *rk, rd_kafka_resp_err_t err, struct hx_kafka_error *reterr) {
+    const struct hx_kafka_error *refusal = rd_kafka_opaque(rk);
+    while (rd_kafka_poll(rk, 0) > 0) /* on_error runs in here */
+        ;
+    if (refusal->code)
+        hx_kafka_error_set(reterr, refusal->code, "%s", refusal->message);
+    else
+        hx_kafka_error_set(reterr, err, "no broker answers: %s", rd_kafka_err2str(err));
+}
+
 /* Asks for all topics, because asking for one by its name may make it. exists may be NULL. 0 or -EAGAIN. */
 static int ask(rd_kafka_t *rk, const char *const *topics, size_t count, int64_t deadline, int *ret_brokers,
                bool *ret_exists, struct hx_kafka_error *reterr) {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 1, NULL, &metadata, HX_MAX(1, hx_kafka_left(deadline)));
     if (err) {
-        hx_kafka_error_set(reterr, err, "no broker answers: %s", rd_kafka_err2str(err));
+        no_answer(rk, err, reterr);
         return -EAGAIN;
     }
     *ret_brokers = metadata->broker_cnt;
@@ -194,8 +217,9 @@ static int ensure(rd_kafka_t *rk, const char *const *topics, size_t count, int p
 int hx_kafka_ensure_topics(const struct hx_kafka_options *options, const char *const *topics, size_t count,
                            int partitions, int replication, int timeout_ms, struct hx_kafka_error *reterr) {
     int64_t deadline = hx_mono_ms() + timeout_ms;
+    struct hx_kafka_error refusal;
     rd_kafka_t *rk;
-    int r = client_new(options, &rk, reterr);
+    int r = client_new(options, &refusal, &rk, reterr);
     if (r < 0)
         return r;
     r = ensure(rk, topics, count, partitions, replication, deadline, reterr);
@@ -206,8 +230,9 @@ int hx_kafka_ensure_topics(const struct hx_kafka_options *options, const char *c
 int hx_kafka_probe(const struct hx_kafka_options *options, const char *const *topics, size_t count, int timeout_ms,
                    int *ret_brokers, _Bool *ret_exists, struct hx_kafka_error *reterr) {
     int64_t deadline = hx_mono_ms() + timeout_ms;
+    struct hx_kafka_error refusal;
     rd_kafka_t *rk;
-    int r = client_new(options, &rk, reterr);
+    int r = client_new(options, &refusal, &rk, reterr);
     if (r < 0)
         return r;
     r = ask(rk, topics, count, deadline, ret_brokers, ret_exists, reterr);

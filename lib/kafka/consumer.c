@@ -288,5 +288,6 @@ struct hx_consumer *hx_consumer_close(struct hx_consumer *c, int timeout_ms) {
     /* Its threads go on with callbacks that point to c, so c stays; it only leaves the loop. */
     hx_watch_free(c->watch);
     hx_timer_free(c->tick);
+    hx_kafka_keep(c);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "lib/kafka/consumer_internal.h"
+#include "lib/kafka/refusal.h"
 
 #include <errno.h>
 
@@ -21,18 +22,25 @@ static bool said_lately(struct hx_consumer *c, int code) {
     return false;
 }
 
-static void report(struct hx_consumer *c, bool fatal, int code, const char *what, const char *why) {
-    if (c->closing || c->leaving || !c->callbacks.error || (said_lately(c, code) && !fatal))
+static void tell(struct hx_consumer *c, bool fatal, const struct hx_kafka_error *error) {
+    if (c->closing || c->leaving || !c->callbacks.error || (said_lately(c, error->code) && !fatal))
         return;
+    c->callbacks.error(error, fatal, c->user);
+}
+
+static void report(struct hx_consumer *c, bool fatal, int code, const char *what, const char *why) {
     struct hx_kafka_error error;
     hx_kafka_error_set(&error, code, "%s%s%s", what, *what ? ": " : "", why);
-    c->callbacks.error(&error, fatal, c->user);
+    tell(c, fatal, &error);
 }
 
 void hx_consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *user) {
     (void)rk;
-    if (err != RD_KAFKA_RESP_ERR__FATAL) /* see check_fatal */
-        report(user, false, err, "", reason);
+    if (err == RD_KAFKA_RESP_ERR__FATAL) /* see check_fatal */
+        return;
+    struct hx_kafka_error error;
+    hx_kafka_error_of_callback(err, reason, &error);
+    tell(user, false, &error);
 }
 
 /* A message of librdkafka's that carries an error instead of a record. It goes on fetching by itself. */

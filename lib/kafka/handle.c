@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/redact.h"
 #include "common/text.h"
+#include "lib/kafka/refusal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -77,6 +78,7 @@ int hx_kafka_conf_new(const struct hx_kafka_options *options, const struct hx_ka
                       rd_kafka_conf_t **ret, struct hx_kafka_error *reterr) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, NULL);
+    hx_kafka_refusal_watch(conf);
     int r = options->brokers ? set(conf, "bootstrap.servers", options->brokers, reterr) : 0;
     if (r == 0 && options->client_id)
         r = set(conf, "client.id", options->client_id, reterr);
@@ -157,6 +159,16 @@ bool hx_kafka_destroy(rd_kafka_t *rk, int timeout_ms) {
         return true;
     pthread_detach(thread);
     return false;
+}
+
+void hx_kafka_keep(void *memory) {
+    static struct kept {
+        struct kept *next;
+        void *memory;
+    } * all;
+    struct kept *kept = hx_alloc(sizeof *kept);
+    *kept = (struct kept){ all, memory };
+    all = kept;
 }
 
 int hx_kafka_left(int64_t deadline_ms) {

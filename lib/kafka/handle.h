@@ -28,6 +28,8 @@ rd_kafka_t *hx_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct hx_
 /* Destroys it in a thread of its own, because rd_kafka_destroy has no deadline. True when that is done after at most
  * timeout_ms; else the thread goes on alone. Consumers are not closed. */
 bool hx_kafka_destroy(rd_kafka_t *rk, int timeout_ms);
+/* Takes what a client's threads may still look at, because it did not end in time. For good, and where leak checkers see that. */
+void hx_kafka_keep(void *memory);
 
 /* Fills in *reterr unless it is NULL; the message is redacted. */
 void hx_kafka_error_set(struct hx_kafka_error *reterr, int code, const char *fmt, ...)

@@ -22,6 +22,9 @@ struct hx_kafka_error {
 int hx_kafka_ensure_topics(const struct hx_kafka_options *options, const char *const *topics, size_t count,
                            int partitions, int replication, int timeout_ms, struct hx_kafka_error *reterr);
 
+/* True for what goes on until a person mends it: certificates, user or password. reterr of a function that returned -EAGAIN then says what. */
+_Bool hx_kafka_is_refusal(const struct hx_kafka_error *error);
+
 /* Asks for metadata, blocking at most timeout_ms: how many brokers answer and which of the topics exist (ret_exists, an
  * array of count bools, may be NULL with count 0). 0 or -EAGAIN. */
 int hx_kafka_probe(const struct hx_kafka_options *options, const char *const *topics, size_t count, int timeout_ms,

@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "lib/kafka/handle.h"
+#include "lib/kafka/refusal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -33,6 +33,7 @@ struct hx_producer {
     size_t pending;
     int64_t last_ok_ms;
     bool ending, cut_off;
+    struct hx_kafka_error refusal; /* code 0: none since the last good delivery */
 };
 
 static const struct hx_kafka_setting settings[] = {
@@ -58,6 +59,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     p->pending--;
     if (!message->err) {
         p->last_ok_ms = hx_mono_ms();
+        p->refusal.code = 0;
         p->cb(true, NULL, message->_private, p->user);
         return;
     }
@@ -72,7 +74,11 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 static void on_error(rd_kafka_t *rk, int err, const char *reason, void *user) {
     struct hx_producer *p = user; /* each record's fate is in its delivery report */
     p->cut_off |= err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    hx_debug(NULL, "%s: %s: %s", rd_kafka_name(rk), rd_kafka_err2name(err), reason);
+    struct hx_kafka_error error;
+    hx_kafka_error_of_callback(err, reason, &error);
+    if (hx_kafka_is_refusal(&error))
+        p->refusal = error;
+    hx_debug(NULL, "%s: %s: %s", rd_kafka_name(rk), rd_kafka_err2name(err), error.message);
 }
 
 static void on_event(int fd, uint32_t events, void *user) {
@@ -148,12 +154,13 @@ struct hx_producer *hx_producer_free(struct hx_producer *p, int timeout_ms) {
     rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     for (size_t i = 0; i < p->topic_count; i++)
         rd_kafka_topic_destroy(p->topics[i]->handle);
-    if (hx_kafka_destroy(p->rk,
-                         HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) { /* else its threads may still look at these */
+    if (hx_kafka_destroy(p->rk, HX_MAX(DESTROY_MS, hx_kafka_left(deadline)))) {
         for (size_t i = 0; i < p->topic_count; i++)
             free(p->topics[i]);
         free(p->topics);
         free(p);
+    } else {
+        hx_kafka_keep(p);
     }
     return NULL;
 }
@@ -239,4 +246,8 @@ bool hx_producer_cut_off(struct hx_producer *p) {
     bool cut_off = p->cut_off;
     p->cut_off = false;
     return cut_off;
+}
+
+const struct hx_kafka_error *hx_producer_refusal(const struct hx_producer *p) {
+    return p->refusal.code ? &p->refusal : NULL;
 }

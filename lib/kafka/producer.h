@@ -30,5 +30,8 @@ int hx_producer_send(struct hx_producer *p, const char *topic, const char *key, 
 size_t hx_producer_pending(const struct hx_producer *p);
 /* True when the library has found no broker to talk to since the last call. It is told so without a record to send, too. */
 bool hx_producer_cut_off(struct hx_producer *p);
+/* Why brokers that are there are of no use, certificates or credentials, as far as it is known; NULL: it isn't, or they are. Valid until the
+ * loop turns. */
+const struct hx_kafka_error *hx_producer_refusal(const struct hx_producer *p);
 /* CLOCK_MONOTONIC ms of the last good delivery report, 0 before the first: how long Kafka has been silent. */
 int64_t hx_producer_last_ok_ms(const struct hx_producer *p);

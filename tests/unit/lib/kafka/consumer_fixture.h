@@ -16,7 +16,8 @@ struct fixture {
     struct hx_consumer *c;
     int delivered;
     int ready, revoked, errors, fatal;
-    char got[128]; /* the records' first bytes, in order */
+    int codes[16], repeated; /* of the errors, those that were told before */
+    char got[128];           /* the records' first bytes, in order */
 };
 
 static inline void on_delivery(bool ok, const struct hx_kafka_error *error, void *record_user, void *user) {
@@ -66,6 +67,10 @@ static inline void on_error(const struct hx_kafka_error *error, bool fatal, void
     struct fixture *f = user;
     assert_int_not_equal(error->code, 0);
     assert_int_not_equal(error->message[0], 0);
+    for (int i = 0; i < HX_MIN(f->errors, (int)HX_ARRAY_LEN(f->codes)); i++)
+        f->repeated += f->codes[i] == error->code;
+    if (f->errors < (int)HX_ARRAY_LEN(f->codes))
+        f->codes[f->errors] = error->code;
     f->errors++;
     f->fatal += fatal;
 }

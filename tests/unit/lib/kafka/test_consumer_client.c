@@ -1,71 +1,5 @@
-/* Membership in the group, brokers that go away, and the end. */
+/* Brokers that go away, and the end. */
 #include "tests/unit/lib/kafka/consumer_fixture.h"
-
-static void a_second_member_takes_its_share(void **state) {
-    struct fixture *f = *state;
-    open_consumer(f);
-    until(&f->mock, hx_consumer_assigned(f->c));
-    assert_int_equal(f->revoked, 0);
-    struct hx_consumer *other;
-    assert_int_equal(new_consumer(f, NULL, quick, HX_ARRAY_LEN(quick), &other, NULL), 0);
-    until(&f->mock, f->revoked >= 2 * PARTITIONS && hx_consumer_assigned(f->c) && hx_consumer_assigned(other));
-    int before = f->revoked;
-    hx_consumer_store(f->c, "low", 0, 1); /* one of these two isn't ours, one topic is nobody's: ignored */
-    hx_consumer_store(f->c, "low", 1, 1);
-    hx_consumer_store(f->c, "none", 0, 1);
-    hx_consumer_close(other, DEADLINE_MS);
-    until(&f->mock, f->revoked > before && hx_consumer_assigned(f->c));
-}
-
-/* max.poll.interval.ms, the client's own, must not be less than the session timeout, which quickened would be none to count on. */
-static int setup_by_the_clock(void **state) {
-    return open_fixture(state, false);
-}
-
-static void membership_survives_idleness(void **state) {
-    struct fixture *f = *state;
-    static const char *const strict[] = { "session.timeout.ms=3500", "heartbeat.interval.ms=200",
-                                          "max.poll.interval.ms=3500" };
-    assert_int_equal(new_consumer(f, NULL, strict, HX_ARRAY_LEN(strict), &f->c, NULL), 0);
-    until(&f->mock, hx_consumer_assigned(f->c));
-    hx_consumer_pause(f->c, true);
-    run_for(&f->mock, 5000);
-    assert_int_equal(f->revoked, 0);
-    assert_int_equal(f->errors, 0);
-}
-
-static void a_fenced_member_goes_on_as_a_dynamic_one(void **state) {
-    struct fixture *f = *state;
-    assert_int_equal(new_consumer(f, "slot-1", quick, HX_ARRAY_LEN(quick), &f->c, NULL), 0);
-    until(&f->mock, hx_consumer_assigned(f->c));
-    rd_kafka_mock_push_request_errors(f->mock.cluster, HEARTBEAT_REQUEST, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
-    until(&f->mock, f->revoked >= 2 * PARTITIONS);
-    assert_int_equal(f->fatal, 0);
-    assert_int_equal(f->errors, 1);
-    produce(f, "low", "a");
-    until(&f->mock, took(f, 1));
-    assert_string_equal(f->got, "a");
-}
-
-static void one_that_leaves_gives_its_partitions_up_at_once(void **state) {
-    struct fixture *f = *state;
-    assert_int_equal(new_consumer(f, "slot-1", quick, HX_ARRAY_LEN(quick), &f->c, NULL), 0);
-    produce(f, "low", "ab");
-    until(&f->mock, took(f, 2));
-    produce(f, "low", "c"); /* fetched ahead, or not: nobody takes it */
-    hx_consumer_leave(f->c);
-    hx_consumer_leave(f->c);
-    f->ready = 0;
-    until(&f->mock, f->revoked >= 2 * PARTITIONS && !hx_consumer_assigned(f->c));
-    struct hx_consumer *old = HX_TAKE(f->c);
-    open_consumer(f);
-    memset(f->got, 0, sizeof(f->got));
-    until(&f->mock, took(f, 1)); /* long before a session timeout, and what was stored isn't told again */
-    assert_string_equal(f->got, "c");
-    assert_false(hx_consumer_assigned(old));
-    assert_int_equal(f->fatal, 0);
-    hx_consumer_close(old, DEADLINE_MS);
-}
 
 static void an_absent_broker_is_reported_once_and_comes_back(void **state) {
     struct fixture *f = *state;
@@ -74,7 +8,7 @@ static void an_absent_broker_is_reported_once_and_comes_back(void **state) {
     mock_down(&f->mock);
     until(&f->mock, f->errors > 0);
     run_for(&f->mock, 1500);
-    assert_in_range(f->errors, 1, 4); /* of a few kinds, each of which librdkafka repeats */
+    assert_int_equal(f->repeated, 0); /* though librdkafka repeats each kind */
     assert_int_equal(f->fatal, 0);
     mock_up(&f->mock);
     produce(f, "low", "a");
@@ -94,7 +28,7 @@ static void it_waits_for_a_broker_that_is_not_there_yet(void **state) {
 static void the_end_comes_in_time(struct fixture *f) {
     int64_t start = hx_mono_ms();
     f->c = hx_consumer_close(f->c, 500);
-    assert_in_range(hx_mono_ms() - start, 0, 2500);
+    assert_in_range(hx_mono_ms() - start, 0, DEADLINE_MS);
 }
 
 static void the_end_comes_in_time_with_a_dead_broker(void **state) {
@@ -126,14 +60,8 @@ static void the_end_comes_in_time_when_it_never_began(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_second_member_takes_its_share),
-        cmocka_unit_test_setup_teardown(membership_survives_idleness, setup_by_the_clock, teardown),
-        TEST(a_fenced_member_goes_on_as_a_dynamic_one),
-        TEST(one_that_leaves_gives_its_partitions_up_at_once),
-        TEST(an_absent_broker_is_reported_once_and_comes_back),
-        TEST(it_waits_for_a_broker_that_is_not_there_yet),
-        TEST(the_end_comes_in_time_with_a_dead_broker),
-        TEST(the_end_comes_in_time_with_a_mute_broker),
+        TEST(an_absent_broker_is_reported_once_and_comes_back), TEST(it_waits_for_a_broker_that_is_not_there_yet),
+        TEST(the_end_comes_in_time_with_a_dead_broker),         TEST(the_end_comes_in_time_with_a_mute_broker),
         TEST(the_end_comes_in_time_when_it_never_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,8 +86,8 @@ static void ended(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *us
         a->query->read(tx, a->user);
 }
 
-static bool worth_another_try(const struct hx_pg_error *error, unsigned tries, int64_t left_ms) {
-    return error->class == HX_PG_RETRY && !timed_out(error) && tries < 5 && left_ms > 0;
+static bool worth_another_try(const struct hx_pg_error *error, unsigned tries) {
+    return error->class == HX_PG_RETRY && !timed_out(error) && tries < 5;
 }
 
 static void pause_ms(int64_t ms) {
@@ -106,9 +106,10 @@ int connection_try(struct ctl *c, const struct query *query, void *user, struct 
         query->add(tx, user);
         a.clock = connection_ask_clock(tx);
         hx_pg_run(c->pg, tx, HX_MAX(1, deadline - hx_mono_ms()), ended, &a, reterr);
-        if (!worth_another_try(reterr, tries, deadline - hx_mono_ms()))
+        int64_t pause = hx_backoff_full_jitter(tries, 20, 500);
+        if (!worth_another_try(reterr, tries) || hx_mono_ms() + pause >= deadline)
             return connection_exit_code(reterr);
-        pause_ms(hx_backoff_full_jitter(tries, 20, 500));
+        pause_ms(pause);
     }
 }
 

@@ -41,8 +41,9 @@ void probe_kafka(struct doctor *d);  /* kafka, topics */
 void probe_fleet(struct doctor *d);  /* fleet */
 void probe_others(struct doctor *d); /* redis, qdrant, gcs, where they are set */
 
-/* probe_tcp.c: a connection within timeout_ms, name resolution included. 0 or -errno. */
-int probe_connect(const char *host, const char *port, int timeout_ms);
+/* probe_tcp.c: a connection within timeout_ms, name resolution included. 0; or -errno with *ret_why, a literal: what is wrong, in words
+ * (a name's error has no number of its own). */
+int probe_connect(const char *host, const char *port, int timeout_ms, const char **ret_why);
 /* "scheme://user:pw@host:port/path" taken apart; what a URL leaves out comes from default_port. -EINVAL if there is no host. */
 struct url_parts {
     char host[256], port[16];

@@ -65,6 +65,13 @@ static void find_topics(struct doctor *d, const struct topics *t, int64_t starte
         doctor_find(d, "topics", FINDING_OK, started, NULL, "all %zu are there", t->count);
 }
 
+static const char *mend_connection(int r, const struct hx_kafka_error *error) {
+    if (r == -EINVAL)
+        return "correct kafka.properties";
+    return hx_kafka_is_refusal(error) ? "correct kafka.properties, or what the brokers are configured with"
+                                      : "systemctl start heimdex-broker, or set kafka.brokers";
+}
+
 void probe_kafka(struct doctor *d) {
     const struct hx_config *config = d->ctl->config;
     struct hx_kafka_options options = hx_kafka_configured(config, "heimdexctl");
@@ -80,9 +87,8 @@ void probe_kafka(struct doctor *d) {
                     options.brokers);
         find_topics(d, &topics, started);
     } else {
-        doctor_find(d, "kafka", FINDING_FAILURE, started,
-                    r == -EINVAL ? "correct kafka.properties" : "systemctl start heimdex-broker, or set kafka.brokers",
-                    "Kafka at %s: %s", options.brokers, error.message);
+        doctor_find(d, "kafka", FINDING_FAILURE, started, mend_connection(r, &error), "Kafka at %s: %s",
+                    options.brokers, error.message);
         doctor_find(d, "topics", FINDING_FAILURE, hx_mono_ns(), NULL, "not known: no connection to Kafka");
     }
     topics_reset(&topics);

@@ -6,6 +6,7 @@
 #include "lib/ledger/schema.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { CONNECT_MS = 1000, ASK_MS = 3000, CLOCK_MS = 1000, SNAPSHOT_S = 10 };
 
@@ -38,6 +39,8 @@ static const char *mend_connection(const struct hx_pg_error *error) {
         return "createdb";
     if (error->class == HX_PG_OTHER && !error->sqlstate[0]) /* libpq can't go on with what it was told */
         return "correct the PG* variables, or the section postgres of the configuration";
+    if (!error->sqlstate[0] && strstr(error->message, "certificate"))
+        return "renew the certificate, or set PGSSLROOTCERT, PGSSLCERT and PGSSLKEY";
     return error->class == HX_PG_DENIED ? "set PGUSER and PGPASSWORD, or postgres.user and postgres.password"
                                         : "systemctl start postgresql, or set PGHOST and PGPORT";
 }

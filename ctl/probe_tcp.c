@@ -41,7 +41,7 @@ int probe_parse_url(const char *url, const char *default_port, struct url_parts 
 /* ---- connecting ---- */
 
 /* A name server that is away must not hold us up: resolved beside us, and left alone when it takes too long. */
-static int resolve(const char *host, const char *port, int timeout_ms, struct addrinfo **ret) {
+static int resolve(const char *host, const char *port, int timeout_ms, struct addrinfo **ret, const char **ret_why) {
     static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     struct gaicb *request = hx_alloc(sizeof *request);
     request->ar_name = hx_strdup(host);
@@ -49,17 +49,21 @@ static int resolve(const char *host, const char *port, int timeout_ms, struct ad
     request->ar_request = &hints;
     struct timespec limit = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L };
     const struct gaicb *const list[] = { request };
-    if (getaddrinfo_a(GAI_NOWAIT, &request, 1, NULL) != 0)
-        return -EAGAIN;
-    gai_suspend(list, 1, &limit);
-    int r = gai_error(request);
+    int r = getaddrinfo_a(GAI_NOWAIT, &request, 1, NULL);
+    if (r == 0) {
+        gai_suspend(list, 1, &limit);
+        r = gai_error(request);
+    }
     if (r == EAI_INPROGRESS && gai_cancel(request) != EAI_CANCELED)
         return -ETIMEDOUT; /* its memory is still in use */
     *ret = request->ar_result;
     free((char *)request->ar_name);
     free((char *)request->ar_service);
     free(request);
-    return r == 0 ? 0 : r == EAI_INPROGRESS ? -ETIMEDOUT : -EHOSTUNREACH;
+    if (r == 0 || r == EAI_INPROGRESS)
+        return r == 0 ? 0 : -ETIMEDOUT;
+    *ret_why = gai_strerror(r);
+    return -EHOSTUNREACH;
 }
 
 static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
@@ -78,23 +82,27 @@ static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? -errno : -error;
 }
 
-int probe_connect(const char *host, const char *port, int timeout_ms) {
+int probe_connect(const char *host, const char *port, int timeout_ms, const char **ret_why) {
     int64_t deadline = hx_mono_ms() + timeout_ms;
     struct addrinfo *addresses = NULL;
-    int r = resolve(host, port, timeout_ms, &addresses);
-    if (r < 0)
-        return r;
-    r = -EHOSTUNREACH;
+    const char *why = NULL;
+    int r = resolve(host, port, timeout_ms, &addresses, &why);
+    if (r == 0)
+        r = -EHOSTUNREACH;
     for (const struct addrinfo *a = addresses; a && r < 0; a = a->ai_next)
         r = connect_one(a, deadline);
-    freeaddrinfo(addresses);
+    if (addresses)
+        freeaddrinfo(addresses);
+    if (r < 0)
+        *ret_why = why ? why : strerrordesc_np(-r);
     return r;
 }
 
 /* ---- the dependencies that are only connected to ---- */
 
 static const char *default_port(const char *url, const char *own) {
-    return own ? own : hx_startswith(url, "https://") ? "443" : "80";
+    static const char https[] = "https://";
+    return own ? own : strncasecmp(url, https, strlen(https)) == 0 ? "443" : "80";
 }
 
 void probe_others(struct doctor *d) {
@@ -114,13 +122,14 @@ void probe_others(struct doctor *d) {
         if (!url || !*url)
             continue;
         int64_t started = hx_mono_ns();
-        int r = probe_parse_url(url, default_port(url, others[i].port), &parts);
-        if (r == 0)
-            r = probe_connect(parts.host, parts.port, TIMEOUT_MS);
-        if (r == 0)
-            doctor_find(d, others[i].name, FINDING_OK, started, NULL, "connects to %s:%s", parts.host, parts.port);
-        else
+        const char *why = NULL;
+        if (probe_parse_url(url, default_port(url, others[i].port), &parts) < 0)
+            doctor_find(d, others[i].name, FINDING_FAILURE, started, others[i].mend,
+                        "its URL names no host and port to connect to");
+        else if (probe_connect(parts.host, parts.port, TIMEOUT_MS, &why) < 0)
             doctor_find(d, others[i].name, FINDING_FAILURE, started, others[i].mend, "%s:%s: %s", parts.host,
-                        parts.port, strerror(-r));
+                        parts.port, why);
+        else
+            doctor_find(d, others[i].name, FINDING_OK, started, NULL, "connects to %s:%s", parts.host, parts.port);
     }
 }

@@ -100,7 +100,7 @@ static void about_failures(struct advice *a) {
     if (dead)
         advise_number(a, "", dead, "dead letter", "kept", 0, "heimdexctl redrive --dry-run");
     if (quarantine)
-        advise_number(a, "", quarantine, "Kafka record", "that could not be read", 0,
+        advise_number(a, "", quarantine, "Kafka record", "of no use, in quarantine", 0,
                       "psql -c 'select topic, reason, created_at from quarantine order by created_at'");
 }
 

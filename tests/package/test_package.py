@@ -82,6 +82,19 @@ def test_its_scripts(unpacked):
         run("sh", "-n", script)
 
 
+# Variables that aren't passed on are unset. FILES are those of its environment, ACCOUNT its user.
+AS_SYSTEMD_RUN = """for word; do
+    case $word in
+    --setenv=*=*) exit 99 ;;
+    --setenv=*) SET="$SET ${word#--setenv=}" ;;
+    --property=User=*) ACCOUNT=${word#--property=User=} ;;
+    --property=EnvironmentFile=*) FILES="$FILES${word#--property=EnvironmentFile=}|" ;;
+    esac
+done
+for name in HEIMDEX_CONFIG CREDENTIALS_DIRECTORY PGOPTIONS; do case " $SET " in *" $name "*) ;; *) unset $name ;; esac; done
+"""
+
+
 @pytest.fixture
 def maintained(unpacked, tmp_path):
     """Runs a script of the package where every command that would touch the system only writes down how it was called. says: what some of
@@ -89,14 +102,14 @@ def maintained(unpacked, tmp_path):
     calls = tmp_path / "calls"
     bin_ = tmp_path / "bin"
     bin_.mkdir()
-    for name in "sh", "timeout", "cat", "grep":
+    for name in "sh", "timeout", "cat", "grep", "sed":
         (bin_ / name).symlink_to(shutil.which(name))
 
     def call(script, *words, says={}):
         calls.write_text("")
         for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper", "deb-systemd-invoke", "userdel", "groupdel", "rm",
-                     "chgrp", "stat", "dpkg-statoverride", "getent", "runuser"):
-            (bin_ / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{calls}\n{says.get(name, "")}\n')
+                     "chgrp", "stat", "dpkg-statoverride", "getent", "systemd-run"):
+            (bin_ / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{calls}\n{AS_SYSTEMD_RUN if name == "systemd-run" else ""}{says.get(name, "")}\n')
             (bin_ / name).chmod(0o755)
         text = (unpacked / "DEBIAN" / script).read_text().replace("/run/systemd/system", str(tmp_path))  # as if systemd ran
         done = run("sh", "-c", text, script, *words, env={"PATH": str(bin_)})
@@ -126,7 +139,7 @@ def test_an_upgrade_restarts_what_runs_and_only_that(maintained):
         /etc/heimdex/media/heimdex.conf) [ "$CREDENTIALS_DIRECTORY" = /run/credentials/heimdex-supervisor@media.service ] ;;
         *) false ;;
         esac"""
-    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING, "runuser": as_units_see_it})
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": RUNNING, "systemd-run": as_units_see_it})
     assert restarted(calls) == ["heimdex-supervisor.service heimdex-supervisor@media.service"]
     assert "is installed" not in done.stdout
     calls, _ = maintained("postinst", "configure", "0.0.1")
@@ -141,7 +154,7 @@ def test_an_upgrade_restarts_what_runs_and_only_that(maintained):
 def test_an_upgrade_leaves_alone_what_the_new_programs_could_not_start(maintained, answer, word):
     """A restart would be the end of a fleet that runs: of this host's two, the one called media."""
     calls, done = maintained("postinst", "configure", "0.0.1",
-                             says={"systemctl": RUNNING, "runuser": f"case $HEIMDEX_CONFIG in */media/*) {answer} ;; esac"})
+                             says={"systemctl": RUNNING, "systemd-run": f"case $HEIMDEX_CONFIG in */media/*) {answer} ;; esac"})
     assert restarted(calls) == ["heimdex-supervisor.service"]
     assert "heimdex-supervisor@media.service is not restarted" in done.stderr and word in done.stderr
 
@@ -150,23 +163,32 @@ def test_an_upgrade_restarts_what_migrates_when_it_starts(maintained):
     """heimdex-migrate.service is enabled: this host's other fleet has its schema from elsewhere."""
     requires = 'case $* in show*Requires*heimdex-supervisor.service) echo "sysinit.target heimdex-migrate.service heimdex.slice" ;; esac'
     older = """case $* in *"current --json") echo '{"revision":"a7e3905fd21c","head":false}' ;; esac"""
-    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{requires}", "runuser": older})
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{requires}", "systemd-run": older})
     assert restarted(calls) == ["heimdex-supervisor.service"]
     assert "heimdex-supervisor@media.service is not restarted" in done.stderr and "heimdex-supervisor.service is not" not in done.stderr
 
 
 def test_an_upgrade_asks_in_the_units_own_environment(maintained):
-    """A drop-in of one unit names another file and more, quoted as systemctl quotes it; the other unit has none of that."""
+    """A drop-in of one unit names another file and more, quoted as systemctl quotes it, and files with more; the other unit has none of that."""
     shows = r"""case $* in
+        *EnvironmentFiles*heimdex-supervisor.service) printf '%s\n' '/etc/default/a b (ignore_errors=no)' '/etc/x (ignore_errors=yes)' ;;
+        *EnvironmentFiles*) ;;
+        *property=User*media*) echo media ;;
+        *property=User*) echo heimdex ;;
+        *property=Group* | *property=Suppl*) ;;
         *Environment*heimdex-supervisor.service) printf '%s\n' 'HEIMDEX_CONFIG=/srv/other.conf "PGOPTIONS=-c a=\"b\" \$c"' ;;
-        *Environment*) echo HEIMDEX_CONFIG=/etc/heimdex/media/heimdex.conf ;;
+        *Environment*) echo HEIMDEX_CONFIG=/etc/heimdex/media/heimdex.conf PATH=/opt/app/bin command=x unit=y name=z file=q assignment=a=b ;;
+        *ExecStart*media*) echo '{ path=/usr/bin/heimdex-supervisor ; argv[]=/usr/bin/heimdex-supervisor --config /srv/media.conf ; ignore_errors=no ; pid=0 }' ;;
+        *ExecStart*) echo '{ path=/usr/bin/heimdex-supervisor ; argv[]=/usr/bin/heimdex-supervisor ; ignore_errors=no ; pid=0 }' ;;
         esac"""
     as_units_see_it = r"""case $HEIMDEX_CONFIG in
-        /srv/other.conf) [ "$PGOPTIONS" = '-c a="b" $c' ] ;;
-        /etc/heimdex/media/heimdex.conf) [ "$PGOPTIONS" = '' ] ;;
+        /srv/other.conf) [ "${*%--config *}" = "$*" ] && [ "$PGOPTIONS" = '-c a="b" $c' ] && [ "$FILES $ACCOUNT" = '/etc/default/a b|-/etc/x| heimdex' ] ;;
+        /etc/heimdex/media/heimdex.conf)
+            [ "${*#*-- /usr/bin/heimdex-*}" != "$*" ] && [ "${*%--config /srv/media.conf}" != "$*" ] && [ "$PATH$assignment" = /opt/app/bina=b ] &&
+                [ "$PGOPTIONS$FILES $ACCOUNT" = ' media' ] ;;
         *) false ;;
         esac"""
-    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{shows}", "runuser": as_units_see_it})
+    calls, done = maintained("postinst", "configure", "0.0.1", says={"systemctl": f"{RUNNING}\n{shows}", "systemd-run": as_units_see_it})
     assert restarted(calls) == ["heimdex-supervisor.service heimdex-supervisor@media.service"], done.stderr
 
 

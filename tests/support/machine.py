@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from .process import children_of
 from .servers import ROOT
 from .wait import until
 
@@ -25,13 +26,6 @@ def why_not():
 def make_root():
     """The folder of the root file system, made when it isn't there."""
     return Path(subprocess.run([SCRIPT, "make"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
-
-
-def _children(pid):
-    try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
 
 
 class Machine:
@@ -56,7 +50,7 @@ class Machine:
         """The pid of its init, out here: the child of nspawn, which is the child of a shell, which is unshare's."""
         pid = self.process.pid
         for _ in range(3):
-            pid = _children(pid)[0]
+            pid = children_of(pid)[0]
         return pid
 
     def wait_booted(self, but=None):
@@ -81,7 +75,7 @@ class Machine:
 
     def keep(self, folder):
         """Copies what was written since it was new, but for what makes a machine itself, into a folder that may be a layer of others."""
-        inside = _children(self.process.pid)[0]  # it sees the folders out here, and the memory
+        inside = children_of(self.process.pid)[0]  # it sees the folders out here, and the memory
         subprocess.run(["nsenter", "--target", str(inside), "--mount", "cp", "-a", self.directory / "memory" / "upper", folder], check=True)
         for own in "etc/machine-id", "var/log/journal", "var/lib/systemd/random-seed":
             subprocess.run(["rm", "-rf", Path(folder) / own], check=True)
@@ -130,8 +124,8 @@ class Machine:
     def processes(self, unit):
         """The processes in the unit's control group, by the numbers they have in there: {pid: comm}."""
         group = self.show(unit, "ControlGroup")
-        pids = self.run("sh", "-c", 'cat $(find /sys/fs/cgroup/unified"$1" /sys/fs/cgroup"$1" -name cgroup.procs 2>/dev/null | sort -u) /dev/null', "sh",
-                        group).stdout.split() if group else []
+        pids = self.run("sh", "-c", 'cat $(find /sys/fs/cgroup/unified"$1" /sys/fs/cgroup"$1" -name cgroup.procs 2>/dev/null | sort -u) /dev/null 2>/dev/null', "sh",
+                        group, check=False).stdout.split() if group else []
         return {int(pid): self.run("cat", f"/proc/{pid}/comm", check=False).stdout.strip() for pid in set(pids)}
 
     def kill(self, pid, signo=signal.SIGKILL):

@@ -110,3 +110,9 @@ class Service:
     def worker_pids(self):
         """By the numbers that they have in there."""
         return [child["pid"] for child in self.ask(op="status")["children"] if child["role"].endswith("worker") and child["pid"]]
+
+
+def instance(name, machine, env):
+    """A fleet beside the main one, by the template."""
+    return Service(machine, env, unit=f"heimdex-supervisor@{name}.service", config=f"/etc/heimdex/{name}/heimdex.conf",
+                   credential=f"heimdex.{name}.pgpassword", socket=f"/run/heimdex/{name}/control")

@@ -8,7 +8,7 @@ from support.servers import ROOT
 from support.wait import until
 
 LANDLOCK_CREATE_RULESET = 444
-HIDES = "pid=$( (setsid env -i /bin/sh -c 'echo $$; exec sleep 300 >/dev/null' &) ); echo $pid >/var/lib/heimdex/hidden"
+HIDES = "pid=$( (setsid prlimit --locks=0:0 env -i /bin/sh -c 'echo $$; exec sleep 300 >/dev/null' &) ); echo $pid >/var/lib/heimdex/hidden"
 
 
 def handler(type, script, **options):
@@ -141,8 +141,22 @@ def test_one_jobs_story(service, machine, jobs):
     assert "A job is a dead letter" in explained and f"heimdexctl retry {id}" in explained
 
 
+def test_the_story_of_a_program_that_is_gone(service, machine, jobs):
+    """It is the first of its burst, which joins its control group beside the loop; and it never started."""
+    machine.write("/usr/local/bin/tool", "#!/bin/sh\n", mode="0755")
+    service.configure(handlers=[{"type": "gone", "exec": ["/usr/local/bin/tool"], "max_attempts": 1}], supervisor={"workers": 1}).start()
+    machine.run("rm", "/usr/local/bin/tool")
+    id = service.submit("gone")
+    jobs.wait(id, "dead_letter")
+    story = until(lambda: (told := [e["HEIMDEX_EVENT"] for e in machine.journal(f"HEIMDEX_JOB_ID={id}")]) and "job.dead_letter" in told and told, what="its end is told")
+    assert sorted(story) == ["job.claimed", "job.dead_letter", "job.not_started", "job.submitted"]
+
+
+TALKS = handler("talks", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done")
+
+
 def test_a_stopped_journal_stops_nobody(service, machine, jobs):
-    service.configure(handlers=[handler("talks", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done")], log={"heartbeat": "500ms"}).start()
+    service.configure(handlers=[TALKS], log={"heartbeat": "500ms"}).start()
     machine.systemctl("stop", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald-audit.socket", "systemd-journald.service",
                       check=False)
     ids = [service.submit("talks") for _ in range(3)]
@@ -151,4 +165,16 @@ def test_a_stopped_journal_stops_nobody(service, machine, jobs):
     id = service.submit("talks")
     jobs.wait(id, "succeeded")
     until(lambda: machine.journal(f"HEIMDEX_JOB_ID={id}"), what="the journal has its lines again")
+    assert service.active == "active" and service.restarts == 0
+
+
+def test_the_journals_limit_of_a_units_lines(service, machine, jobs):
+    """What journald takes no more is gone, and it says so; nobody waits for it."""
+    machine.drop_in(service.unit, "[Service]\nLogRateLimitIntervalSec=2s\nLogRateLimitBurst=10\n")
+    service.configure(handlers=[TALKS]).start()
+    id = service.submit("talks")
+    jobs.wait(id, "succeeded")
+    until(lambda: jobs.wait(service.submit("mock_process"), "succeeded") or any(
+        f"messages from {service.unit}" in entry["MESSAGE"] for entry in machine.journal("_COMM=systemd-journal")), 60, "journald says what it left out")
+    assert 0 < len(machine.journal(f"HEIMDEX_JOB_ID={id}", "_COMM=heimdex-worker")) < 2000
     assert service.active == "active" and service.restarts == 0

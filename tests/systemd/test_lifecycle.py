@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from support.load import Load
+from support.proxy import Proxy
 from support.wait import until
 
 # Runs until its gate is open.
@@ -47,6 +48,19 @@ def test_a_reload_of_a_bad_file(service, machine, jobs):
     service.configure()
     machine.systemctl("reload", service.unit)
     until(lambda: "refused" not in service.status, what="a STATUS of the good file")
+
+
+def test_a_stop_while_it_reloads(service, machine, env):
+    """It ends the reload too, which is no failure."""
+    with Proxy((env["PGHOST"], env["PGPORT"])) as proxy:
+        service.configure(postgres={"port": proxy.port}).start()
+        proxy.refusing = True  # what the new workers need
+        service.configure(log={"heartbeat": "7s"})
+        machine.systemctl("reload", "--no-block", service.unit)
+        service.wait_active("reloading")
+        service.stop()
+        assert service.show("ActiveState", "Result") == ["inactive", "success"]
+        assert machine.systemctl("is-system-running", check=False).stdout.strip() == "running"
 
 
 def test_a_restart_refuses_no_connection(service, machine):

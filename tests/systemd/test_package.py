@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from support.load import Load
-from support.service import Service
+from support.service import Service, instance
 from support.wait import until
 
 PACKAGE = "/var/cache/heimdex/heimdex.deb"
@@ -103,9 +103,13 @@ def test_an_upgrade_that_needs_another_schema(boot, machine_layers, newer, env, 
 
 
 def test_an_upgrade_to_programs_that_do_not_know_the_schema(boot, machine_layers, newer, env, migrated):
-    """Such as an older version's."""
+    """Such as an older version's. They are asked in the unit's environment: what its drop-ins say, and over that its EnvironmentFile=."""
     machine = boot(*machine_layers, newer)
-    service = Service(machine, env).configure().start()
+    service = Service(machine, env).configure(postgres={"dbname": "elsewhere"})
+    machine.write("/etc/default/heimdex", f"# a comment\nPGDATABASE='{env['PGDATABASE']}'\n")
+    machine.drop_in(service.unit, "[Service]\nEnvironment=PGDATABASE=nowhere \"ALSO=some 'words', $HOME\"\n"
+                                  "EnvironmentFile=-/etc/default/not-there\nEnvironmentFile=/etc/default/heimdex\n")
+    service.start()
     before = service.pid
     migrated.sql("update alembic_version set version_num = 'ffffffffffff'")
     said = machine.run("dpkg", "--install", NEWER).stderr
@@ -114,10 +118,47 @@ def test_an_upgrade_to_programs_that_do_not_know_the_schema(boot, machine_layers
     service.stop()
 
 
+def test_an_upgrade_asks_by_the_file_that_the_unit_names(boot, machine_layers, newer, env):
+    """Not by the one that it doesn't read."""
+    machine, other = boot(*machine_layers, newer), "/etc/heimdex/other.conf"
+    service = Service(machine, env).configure()
+    text = machine.read(service.config)
+    machine.write(other, text, mode="0640", owner="root:heimdex")
+    machine.write(service.config, "no configuration\n", mode="0640", owner="root:heimdex")
+    machine.drop_in(service.unit, f"[Service]\nExecStart=\nExecStart=/usr/bin/heimdex-supervisor --config {other}\nEnvironment=PATH=/opt/bin command=x unit=y\n")
+    before = service.start().pid
+    machine.write(other, "nonsense = 1;\n" + text, mode="0640", owner="root:heimdex")
+    said = machine.run("dpkg", "--install", NEWER).stderr
+    assert f"{service.unit} is not restarted: heimdex-supervisor: {other}:1: nonsense" in said and service.pid == before
+    machine.write(other, text, mode="0640", owner="root:heimdex")
+    said = machine.run("dpkg", "--install", NEWER).stderr
+    assert "not restarted" not in said and service.active == "active" and service.pid != before
+    service.stop()
+
+
 def test_an_upgrade_of_a_fleet_that_is_stopped_leaves_it_stopped(boot, machine_layers, newer):
     machine = boot(*machine_layers, newer)
+    machine.run("dpkg-statoverride", "--update", "--add", "root", "root", "0600", "/etc/heimdex/heimdex.conf")  # the administrator's choice, which stays
     machine.run("dpkg", "--install", NEWER)
     assert machine.systemctl("list-units", "--no-legend", "heimdex*").stdout == ""
+    assert machine.run("stat", "-c", "%U:%G %a", "/etc/heimdex/heimdex.conf").stdout == "root:root 600\n"
+    assert machine.show("heimdex-supervisor.service", "NeedDaemonReload") == "no"
+
+
+def test_an_upgrade_and_a_removal_mean_each_instance(boot, machine_layers, newer, env, jobs, migrated):
+    machine = boot(*machine_layers, newer)
+    fleets = [Service(machine, env), instance("media", machine, env)]
+    for one in fleets:
+        one.configure(handlers=[{"type": "short", "exec": ["/bin/sleep", "0.5"]}], supervisor={"workers": 1}).start()
+    before = [one.pid for one in fleets]
+    machine.run("dpkg", "--install", NEWER)
+    assert [one.active for one in fleets] == ["active"] * 2 and not set(before) & {one.pid for one in fleets}
+    ids = []
+    until(lambda: ids.append(jobs.submit("short")) or migrated.one("select count(distinct worker) from claim") == 2, 60, "both run some")
+    machine.run("dpkg", "--remove", "heimdex")
+    assert migrated.sql("select from worker where not dead") == [] and migrated.sql("select from job where attempt > 1 or status = 'running'") == []
+    assert {jobs.status(id) for id in ids} <= {"succeeded", "queued"}  # what had not begun waits for another fleet
+    assert not any(one.processes() for one in fleets)
 
 
 def test_a_purge_leaves_nothing(bare, env, migrated, jobs):
@@ -126,6 +167,10 @@ def test_a_purge_leaves_nothing(bare, env, migrated, jobs):
     service = Service(bare, env)
     service.configure(handlers=[{"type": "writes", "exec": ["/bin/sh", "-c", "echo x >file; sleep 0.5"]}])
     bare.systemctl("enable", "--now", service.unit)
+    failed = instance("media", bare, env).configure(supervisor={"workers": -1})
+    bare.systemctl("enable", failed.unit)
+    bare.systemctl("start", failed.unit, check=False)
+    assert failed.active == "failed"
     id = jobs.submit("writes")
     jobs.wait(id, ("running", "succeeded"))
     bare.run("dpkg", "--remove", "heimdex")  # the fleet drains first

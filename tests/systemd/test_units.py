@@ -1,11 +1,11 @@
 """The other units, and what all of them have in common."""
-import difflib
+import re
 from pathlib import Path
 
 import pytest
 
 from support.proxy import Proxy
-from support.service import Service
+from support.service import Service, instance
 from support.servers import ROOT
 from support.wait import until
 
@@ -26,10 +26,49 @@ def test_what_nobody_enabled_does_not_run(machine):
     assert machine.systemctl("is-system-running", "--wait").stdout.strip() == "running"
 
 
+# What an instance has in place of what the main fleet has.
+OWN = {
+    "Description=Heimdex job fleet": ["Description=Heimdex job fleet %i", "AssertPathExists=/etc/heimdex/%i/heimdex.conf"],
+    "ExecStart=/usr/bin/heimdex-supervisor": [
+        "Environment=HEIMDEX_CONFIG=/etc/heimdex/%i/heimdex.conf", "Environment=HEIMDEX_SERVICE_INSTANCE=%i",
+        "Environment=HEIMDEX_SUPERVISOR_CONTROL_SOCKET=%t/heimdex/%i/control", "ExecStart=/usr/bin/heimdex-supervisor"],
+    "LoadCredential=pgpassword:heimdex.pgpassword": ["LoadCredential=pgpassword:heimdex.%i.pgpassword"],
+    "LoadCredential=kafka-sasl-password:heimdex.kafka-sasl-password": ["LoadCredential=kafka-sasl-password:heimdex.%i.kafka-sasl-password"],
+    "LoadCredential=redis-url:heimdex.redis-url": ["LoadCredential=redis-url:heimdex.%i.redis-url"],
+    "RuntimeDirectory=heimdex": ["RuntimeDirectory=heimdex/%i"],
+    "StateDirectory=heimdex": ["StateDirectory=heimdex/%i"],
+    "WorkingDirectory=%S/heimdex": ["WorkingDirectory=%S/heimdex/%i"],
+}
+
+
+def lines_of(unit):
+    return [line for line in (ROOT / "systemd" / unit).read_text().splitlines() if line and not line.startswith("#")]
+
+
 def test_an_instance_differs_by_its_name_alone():
-    texts = [(ROOT / "systemd" / name).read_text().splitlines() for name in ("heimdex-supervisor.service", "heimdex-supervisor@.service")]
-    added = [line[2:] for line in difflib.ndiff(*texts) if line.startswith("+ ")]
-    assert added and all("%i" in line or (line.startswith("#") and "NAME" in line) for line in added), added
+    wanted = [line for of_main in lines_of("heimdex-supervisor.service") for line in OWN.get(of_main, [of_main])]
+    assert sorted(lines_of("heimdex-supervisor@.service")) == sorted(wanted)
+
+
+def test_each_secret_is_a_credential():
+    """By the names under which the programs look for them."""
+    names = set(re.findall(r'\.secret_name = "([^"]+)"', (ROOT / "lib/config/table.c").read_text()))
+    assert {line.partition("=")[2] for line in lines_of("heimdex-supervisor.service") if line.startswith("LoadCredential=")} == {
+        f"{name}:heimdex.{name}" for name in names}
+
+
+def default_seconds(key):
+    row, = re.findall(rf'^\| {re.escape(key)}(?:\\\*)? \| "(\d+)s" ', (ROOT / "docs/configuration.md").read_text(), re.M)
+    return int(row)
+
+
+def test_what_becomes_of_an_end(machine):
+    """Beside what the tests of behaviour see."""
+    for unit in "heimdex-supervisor.service", "heimdex-supervisor@media.service":
+        assert machine.show(unit, "Restart", "RestartPreventExitStatus", "RestartUSec") == ["on-failure", "78", "1s"], unit
+        assert machine.show(unit, "TimeoutStartUSec", "UMask") == ["infinity", "0077"], unit
+        minutes = re.fullmatch(r"(?:(\d+)min)? ?(?:(\d+)s)?", machine.show(unit, "TimeoutStopUSec")).groups("0")
+        assert 60 * int(minutes[0]) + int(minutes[1]) > default_seconds("supervisor.drain_timeout") + default_seconds("jobs.kill_grace")
 
 
 def test_the_drop_in_for_handlers_is_valid_in_each_of_its_lines(machine):
@@ -42,12 +81,43 @@ def test_the_drop_in_for_handlers_is_valid_in_each_of_its_lines(machine):
     assert (said.stdout, said.stderr) == ("", "")
 
 
+def test_a_fleet_with_a_user_of_its_own(service, machine, env):
+    """Its start takes nothing from the main fleet, and neither does that one's next."""
+    media = instance("media", machine, {**env, "HEIMDEX_KAFKA_TOPIC_PREFIX": env["HEIMDEX_KAFKA_TOPIC_PREFIX"] + "m"})
+    machine.run("useradd", "--system", "--user-group", "--no-create-home", "media")
+    machine.drop_in(media.unit, "[Service]\nUser=media\nGroup=media\nSupplementaryGroups=heimdex\n")
+    media.configure(supervisor={"workers": 1}).start()
+    machine.run("runuser", "-u", "media", "--", "touch", "/var/lib/heimdex/media/file")
+    service.start()
+
+    def owners():
+        return machine.run("stat", "-c", "%n %U", "/run/heimdex", "/run/heimdex/control", "/run/heimdex/media/control", "/var/lib/heimdex",
+                           "/var/lib/heimdex/media", "/var/lib/heimdex/media/file").stdout.splitlines()
+    wanted = ["/run/heimdex heimdex", "/run/heimdex/control heimdex", "/run/heimdex/media/control media", "/var/lib/heimdex heimdex",
+              "/var/lib/heimdex/media media", "/var/lib/heimdex/media/file media"]
+    assert owners() == wanted
+    machine.systemctl("restart", service.unit)
+    machine.systemctl("restart", media.unit)
+    assert owners() == wanted and (service.active, media.active) == ("active", "active")
+    media.stop()
+    service.stop()
+
+
+@pytest.mark.parametrize("name", ["control", "mdia"])
+def test_a_name_that_is_no_fleets_starts_nothing(service, machine, name):
+    """Not even where it is that of a file of the main fleet's: folders would be made in its place."""
+    service.start()
+    looks = ["stat", "-c", "%n %F %a %U", "/run/heimdex/control", "/run/heimdex", "/var/lib/heimdex"]
+    before = machine.run(*looks).stdout
+    assert "Assertion failed" in machine.systemctl("start", f"heimdex-supervisor@{name}", check=False).stderr
+    assert machine.run(*looks).stdout == before and machine.run("test", "-e", f"/var/lib/heimdex/{name}", check=False).returncode == 1
+    service.stop()
+
+
 def test_two_fleets_on_a_host(service, machine, env, postgres, template, jobs):
     """Each with a configuration, a socket, a folder and a password of its own; what happens to one is none of the other's business."""
     other = postgres.create("t_media_" + env["PGDATABASE"][-6:], template=template.name)
-    media = Service(machine, {**env, "PGDATABASE": other.name, "HEIMDEX_KAFKA_TOPIC_PREFIX": env["HEIMDEX_KAFKA_TOPIC_PREFIX"] + "m"},
-                    unit="heimdex-supervisor@media.service", config="/etc/heimdex/media/heimdex.conf", credential="heimdex.media.pgpassword",
-                    socket="/run/heimdex/media/control")
+    media = instance("media", machine, {**env, "PGDATABASE": other.name, "HEIMDEX_KAFKA_TOPIC_PREFIX": env["HEIMDEX_KAFKA_TOPIC_PREFIX"] + "m"})
     try:
         service.start()
         media.configure(supervisor={"workers": 1}).start()

@@ -1,25 +1,12 @@
 """What a run costs: processor time by who spent it, and write-ahead log. The floor's beside Heimdex's, they say where a ratio comes from."""
-import os
 import resource
-from pathlib import Path
 
-TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
-
-
-def _stat(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-
-
-def _children(pid):
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+from support.process import children_of, cpu_seconds
 
 
 def _spent(pid, ended_children=False):
-    """µs. ended_children: those that it has waited for, too. None of one that has ended meanwhile: it is among its parent's."""
-    try:
-        return sum(map(int, _stat(pid)[11:15 if ended_children else 13])) * TICK_US
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    """µs."""
+    return cpu_seconds(pid, ended_children) * 1_000_000
 
 
 class Cost:
@@ -30,7 +17,7 @@ class Cost:
         self.began = self._now()
 
     def _now(self):
-        now = {"PostgreSQL": _spent(self.server.pid, True) + sum(map(_spent, _children(self.server.pid))),
+        now = {"PostgreSQL": _spent(self.server.pid, True) + sum(map(_spent, children_of(self.server.pid))),
                "WAL": float(self.database.one("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))}
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         now["client"] = (ended.ru_utime + ended.ru_stime) * 1_000_000

@@ -1,12 +1,9 @@
-"""Kafka repeats, freezes, is away, or carries what nobody can read; dead letters are published."""
-import json
+"""Kafka repeats, freezes, or is away."""
 from collections import Counter
 
-import pytest
-
 from checker import handler_log as runs_of
-from support.handlers import ERROR, QUICK_RETRIES, sh
-from support.wait import until, within
+from support.handlers import QUICK_RETRIES
+from support.wait import within
 
 
 def test_kafka_is_frozen_when_jobs_come_in(fleet, jobs, kafka):
@@ -31,41 +28,6 @@ def test_kafka_is_away_for_good(fleet, jobs, migrated, tmp_path):
     assert migrated.one("select started_at from job where id = %s", sql) < migrated.one("select min(started_at) from job where id <> %s", sql)
     assert {jobs.row(id)["attempt"] for id in ids} == {1, 2}
     fleet.check.update(acks=ids, finished=True)
-
-
-def dead_letters(kafka, prefix):
-    text = kafka.kcat("-C", "-t", f"{prefix}.dead-letter", "-o", "beginning", "-e", "-q", "-f", "%s\n").decode()
-    return [json.loads(line) for line in text.splitlines() if line]
-
-
-@pytest.mark.asan
-def test_records_that_nobody_can_read(fleet, jobs, kafka, prefix, migrated):
-    one = fleet(workers=1)
-    for garbage in (b"no record of ours", b"\x00" * 40, b"x" * 100_000):
-        kafka.kcat("-P", "-t", f"{prefix}.jobs.default", "-p", "0", "-D", "\x01\x02\x03", input=garbage)
-    unknown = {"type": "mock_process"}
-    ids = jobs.batch([unknown] * 20)
-    jobs.wait(ids)
-    until(lambda: migrated.one("select count(*) from quarantine") == 3, what="three records put away")
-    rows = migrated.sql("select topic, size, length(record), record from quarantine order by size")
-    assert [(topic, size, kept) for topic, size, kept, _ in rows] == [
-        (f"{prefix}.jobs.default", 17, 17), (f"{prefix}.jobs.default", 40, 40), (f"{prefix}.jobs.default", 100_000, 65_536)]
-    assert bytes(rows[0][3]) == b"no record of ours"
-    letters = until(lambda: len(found := dead_letters(kafka, prefix)) == 3 and found, what="three dead letters")
-    assert {(letter["kind"], letter["topic"], letter["size"]) for letter in letters} == {("record", f"{prefix}.jobs.default", n) for n in (17, 40, 100_000)}
-    assert len(one.events("record.quarantined")) == 3
-
-
-@pytest.mark.quick
-def test_dead_letters_are_published(fleet, jobs, kafka, prefix, migrated):
-    fleet(workers=1, handlers=[sh("broken", ERROR % ("no_file", ',"retry":false', 1))])
-    id = jobs.submit("broken", {"path": "/nowhere"})
-    jobs.wait(id)
-    letter, = until(lambda: dead_letters(kafka, prefix), what="a dead letter")
-    row = jobs.row(id)
-    assert (letter["kind"], letter["id"], letter["type"], letter["payload"]) == ("job", id, "broken", {"path": "/nowhere"})
-    assert letter["error"] == {"code": "no_file", "message": "said so"} and letter["attempt"] == 1 and row["status"] == "dead_letter"
-    until(lambda: migrated.one("select count(*) from outbox") == 0, what="the outbox is empty")
 
 
 def test_records_that_come_again_run_nothing_again(fleet, jobs, kafka, prefix, logging_handler, handler_log):

@@ -2,7 +2,8 @@
 import pytest
 
 from support.gate import gate  # noqa: F401
-from support.handlers import TERM_DEAF, alive, pids_in, sh
+from support.handlers import TERM_DEAF, pids_in, sh
+from support.process import alive
 from support.wait import until
 
 

@@ -5,7 +5,8 @@ import signal
 import pytest
 
 from support.cgroup import cgroup  # noqa: F401
-from support.supervisor import fleet, runs, wait_for  # noqa: F401
+from support.process import alive, kill_guard_and_freeze
+from support.supervisor import fleet, wait_for  # noqa: F401
 
 pytestmark = [pytest.mark.quick, pytest.mark.asan]
 
@@ -48,6 +49,7 @@ def test_what_it_lacks_is_said_once(cgroup, fleet):
 def test_one_that_was_not_delegated_is_left_alone(cgroup, fleet):
     f = fleet(wrap=cgroup.wrap).start()
     assert cgroup.group_of(f.pid) == ""
+    wait_for("both workers", lambda: len(f.fakes("start", "heimdex-worker")) == 2)
     os.kill(f.workers()[0], signal.SIGKILL)
     wait_for("another worker", lambda: len(f.fakes("start", "heimdex-worker")) == 3)
     assert cgroup.groups() == [] and not [s for s in f.fakes("start") if "--cgroup-fd" in s["argv"]]
@@ -77,22 +79,21 @@ def test_daemons_end_with_the_supervisor(cgroup, fleet):
     pids = [daemon_of(f), f.guard(), *f.workers()]
     f.signal(signal.SIGKILL)
     f.process.wait()
-    wait_for("nothing is left", lambda: not any(runs(pid) for pid in pids) and not cgroup.populated())
+    wait_for("nothing is left", lambda: not any(alive(pid) for pid in pids) and not cgroup.populated())
 
 
 def test_daemons_end_when_a_supervisor_comes(cgroup, fleet):
     """Without a guard, too: whatever the earlier one left in its group."""
     f = fleet(workers=1, wrap=cgroup.delegate().wrap).plan("worker", daemon=True).start()
     daemon, guard, workers = daemon_of(f), f.guard(), f.workers()
-    os.kill(guard, signal.SIGSTOP)
+    kill_guard_and_freeze(f.pid, guard)
     f.signal(signal.SIGKILL)
     f.process.wait()
-    os.kill(guard, signal.SIGKILL)
-    wait_for("only the daemon is left", lambda: not any(runs(pid) for pid in [guard, *workers]))
-    assert runs(daemon)
+    wait_for("only the daemon is left", lambda: not any(alive(pid) for pid in [guard, *workers]))
+    assert alive(daemon)
     left = cgroup.groups()
     again = fleet(workers=1, wrap=cgroup.wrap).start()
-    assert not runs(daemon)
+    assert not alive(daemon)
     assert said(again) == said(f)
     assert cgroup.group_of(again.pid) == "supervisor" and again.stop() == 0
     assert cgroup.groups() == ["supervisor"] and len(left) > 1

@@ -3,13 +3,14 @@ import pytest
 
 from support.cgroup import cgroup  # noqa: F401
 from support.gate import gate  # noqa: F401
-from support.handlers import alive, pids_in, python, sh
+from support.handlers import pids_in, python, sh
+from support.process import alive
 from support.wait import until
 
 pytestmark = [pytest.mark.quick, pytest.mark.asan]
 
-# Without group, session, parent or environment: nothing but the control group knows whose it is.
-HIDDEN = "pid=$( (setsid env -i /bin/sh -c 'echo $$; exec sleep 1000 >/dev/null' &) ); echo $pid >>{pids}"
+# Without group, session, parent, environment or mark (common/mark.h): nothing but the control group knows whose it is.
+HIDDEN = "pid=$( (setsid prlimit --locks=0:0 env -i /bin/sh -c 'echo $$; exec sleep 1000 >/dev/null' &) ); echo $pid >>{pids}"
 
 
 def test_what_hides_ends_with_its_run(cgroup, fleet, jobs, gate, tmp_path):

@@ -2,13 +2,14 @@
 import os
 import signal
 import tempfile
-from pathlib import Path
+import time
 
 import pytest
 
 from support.gate import gate  # noqa: F401
-from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, alive, pids_in, python
+from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, pids_in, python
 from support.host import wrap
+from support.process import alive, children_of, kill_guard_and_freeze, name_of, state_of, status_of
 from support.wait import until
 
 # The first run does something; the next one says which of the processes noted by then live.
@@ -32,8 +33,15 @@ def two_runs(pids, first, then=""):
 
 
 def guard_of(supervisor):
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "heimdex-guard\n")
+    return next(pid for pid in children_of(supervisor) if name_of(pid) == "heimdex-guard")
+
+
+def looked(guard, times):
+    """Waits until it has: between two of its looks it sleeps."""
+    def sleeps():
+        return status_of(guard, "voluntary_ctxt_switches")
+    before = sleeps()
+    until(lambda: sleeps() > before + times, what="the guard to look")
 
 
 @pytest.mark.quick
@@ -63,9 +71,8 @@ def test_one_that_outlives_supervisor_and_guard(fleet, jobs, tmp_path):
     workers, guard = one.worker_pids(), guard_of(one.pid)
     id = jobs.batch([{"type": "leaves", "payload": two_runs(pids, LEAVES_ONE + "; time.sleep(1000)")}])[0]
     until(lambda: pids.exists() and pids_in(pids), what="the daemon")
-    os.kill(guard, signal.SIGSTOP)
+    kill_guard_and_freeze(one.pid, guard)
     one.kill()
-    os.kill(guard, signal.SIGKILL)
     until(lambda: not any(alive(pid) for pid in [guard, *workers]), what="only the daemon is left")
     assert all(alive(pid) for pid in pids_in(pids))
     one.start()
@@ -129,7 +136,7 @@ daemon(lambda: {FORGETFUL})
 def test_a_worker_freezes_under_a_frozen_supervisor(fleet, jobs, tmp_path):
     """Nobody of its fleet is left to kill it but the guard, which does so before the lease is over: then another host would run its job, too."""
     pids, worker = tmp_path / "pids", tmp_path / "worker"
-    options = {"handlers": [python("leaves", **QUICK_RETRIES)], "jobs": QUICK_RETRIES, "worker": {"slots": 1, "lease": "4s"}}
+    options = {"handlers": [python("leaves", **QUICK_RETRIES)], "jobs": QUICK_RETRIES, "worker": {"slots": 1, "lease": "8s"}}
     one = fleet(workers=1, **options)
     first = f"""open({str(worker)!r}, 'w').write(str(os.getppid()))
     note()
@@ -147,6 +154,37 @@ def test_a_worker_freezes_under_a_frozen_supervisor(fleet, jobs, tmp_path):
         os.kill(one.pid, signal.SIGCONT)
     assert (jobs.row(id)["attempt"], jobs.result(id)) == (2, [])  # nothing of the first run lived beside the second
     assert (one.events("worker.reaped") or two.events("worker.reaped")) and "and so does pid" in one.log()
+
+
+@pytest.mark.quick
+def test_a_guard_that_stood_still_itself(fleet, jobs, gate):
+    """Every process of the fleet stands still, and the guard wakes up before the others: no pulse has moved for longer than it allows, which is nobody's
+    fault."""
+    lease = 8
+    one = fleet(workers=1, handlers=[python("held")], worker={"lease": f"{lease}s"})
+    id = jobs.batch([{"type": "held", "payload": {"do": gate.python}}])[0]
+    until(lambda: jobs.status(id) == "running", what="the job runs")
+    others, workers, guard = [one.pid, *(child["pid"] for child in one.children())], one.worker_pids(), guard_of(one.pid)
+    try:
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        until(lambda: {state_of(pid) for pid in others} == {"T"}, what="the others to stand still")
+        began = time.monotonic()
+        looked(guard, 2)  # else the last pulses would be news to it
+        os.kill(guard, signal.SIGSTOP)
+        until(lambda: state_of(guard) == "T" and time.monotonic() > began + lease * 5 / 8 + 1, what="more than the guard allows")
+        os.kill(guard, signal.SIGCONT)
+        looked(guard, 3)
+        assert {state_of(pid) for pid in others} == {"T"}  # and not killed
+    finally:
+        for pid in guard, *reversed(others):  # the supervisor last: until then its dead have their pids
+            os.kill(pid, signal.SIGCONT)
+    gate.open()
+    jobs.wait(id, "succeeded")
+    assert jobs.row(id)["attempt"] == 1
+    assert one.worker_pids() == workers and guard_of(one.pid) == guard
+    assert not one.events("supervisor.still")
+    fleet.check.update(acks=[id], finished=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="hosts on one machine are root's")

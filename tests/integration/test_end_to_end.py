@@ -7,7 +7,7 @@ import time
 from checker import handler_log as runs_of
 from checker.check import check_database
 from support.mix import make
-from support.servers import kill_if_there
+from support.process import kill_if_there
 from support.statements import Session
 from support.wait import until
 

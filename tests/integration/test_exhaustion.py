@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import figures
-from support.servers import alive, kill_if_there
+from support.process import alive, kill_if_there
 from support.wait import until
 
 pytestmark = pytest.mark.release  # the sanitizers' own library wants to be the first one

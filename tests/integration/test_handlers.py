@@ -5,7 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from support.handlers import ERROR, QUICK_RETRIES, TERM_DEAF, alive, pids_in, sh
+from support.handlers import ERROR, QUICK_RETRIES, TERM_DEAF, pids_in, sh
+from support.process import alive
 from support.wait import until
 
 EXEC = {
@@ -115,7 +116,7 @@ def test_a_handler_that_ignores_its_timeout(fleet, jobs, tmp_path):
     id = jobs.submit("deaf")
     jobs.wait(id)
     assert (jobs.status(id), jobs.row(id)["last_error_code"]) == ("dead_letter", "timeout")
-    until(lambda: not any(alive(pid) for pid in pids_in(pids)), 5, "the whole group is gone")
+    until(lambda: not any(alive(pid) for pid in pids_in(pids)), what="the whole group is gone")
     detail = jobs.events(id)[-1][2]
     assert detail["signal"] == signal.SIGKILL and detail["error"]["message"] == "ran longer than its timeout"
     assert one.status()["ready"]
@@ -128,7 +129,7 @@ def test_what_a_handler_leaves_behind_ends_with_it(fleet, jobs, tmp_path):
     id = jobs.submit("untidy")
     jobs.wait(id)
     assert jobs.status(id) == "succeeded"
-    until(lambda: len(pids_in(pids)) == 2 and not any(alive(pid) for pid in pids_in(pids)), 5, "nothing of it is left")
+    until(lambda: len(pids_in(pids)) == 2 and not any(alive(pid) for pid in pids_in(pids)), what="nothing of it is left")
 
 
 def test_a_flood_of_output(fleet, jobs):

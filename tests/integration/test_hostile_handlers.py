@@ -1,18 +1,13 @@
 """Handlers that do what none should: they alone suffer. The worker they run in goes on, other jobs beside them end as ever."""
 import json
-import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from support.gate import gate  # noqa: F401
-from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, TERM_DEAF, alive, pids_in, python, sh
+from support.handlers import DAEMON, FORGETFUL, QUICK_RETRIES, TERM_DEAF, pids_in, python, sh
+from support.process import alive, memory_kb, state_of
 from support.wait import until
-
-
-def memory_kb(pid, field="VmHWM"):
-    return next(int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(field + ":"))
 
 
 def honest(jobs):
@@ -125,10 +120,6 @@ def test_handlers_that_will_not_end(fleet, jobs, tmp_path):
     fleet.check.update(acks=[*ids, *others], finished=True)
 
 
-def stopped(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-
 @pytest.mark.quick
 @pytest.mark.asan
 def test_handlers_that_stop_themselves(fleet, jobs, tmp_path):
@@ -139,7 +130,7 @@ def test_handlers_that_stop_themselves(fleet, jobs, tmp_path):
                                      sh("group", "sleep 1000 & kill -STOP 0", timeout="500ms", max_attempts=1)], jobs={"kill_grace": "5m"})
     workers = one.worker_pids()
     tidy, alone, group = ids = [jobs.submit(type) for type in ("tidy", "alone", "group")]
-    until(lambda: stopped(*pids_in(pid)), what="it stands still")
+    until(lambda: state_of(*pids_in(pid)) == "T", what="it stands still")
     jobs.ctl("cancel", tidy)
     check_honest(jobs, others := honest(jobs))
     jobs.wait(ids)

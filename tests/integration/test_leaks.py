@@ -1,13 +1,12 @@
 """Nothing is left behind by a hundred deaths; and a log that can't be written stops nobody."""
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from support.binaries import clean_env
 from support.handlers import QUICK_RETRIES
-from support.servers import alive
+from support.process import alive, every, memory_kb, stat_of, status_of
 from support.wait import until
 
 CYCLES, WARM = 100, 20
@@ -18,23 +17,11 @@ def descriptors(pid):
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
     except PermissionError:
-        return next(int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("FDSize"))
-
-
-def resident_kb(pid):
-    return next(int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+        return status_of(pid, "FDSize")
 
 
 def zombies(parent):
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, ppid = stat.read_text().rpartition(")")[2].split()[:2]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if state == "Z" and int(ppid) == parent:
-            found.append(stat.parent.name)
-    return found
+    return [pid for pid in every() if stat_of(pid)[:2] == ["Z", str(parent)]]
 
 
 def test_a_hundred_deaths_leave_nothing_behind(fleet, jobs, migrated, logging_handler, handler_log):
@@ -61,7 +48,7 @@ def test_a_hundred_deaths_leave_nothing_behind(fleet, jobs, migrated, logging_ha
             return {"supervisor": descriptors(one.pid), "scheduler": descriptors(scheduler), "sessions": sessions()}
         found = until(lambda: (now := held()) and (not measured or all(now[key] <= measured[0][key] for key in now)) and now, 20,
                       "no more descriptors and sessions than before")
-        measured.append({**found, "supervisor_kb": resident_kb(one.pid), "scheduler_kb": resident_kb(scheduler)})
+        measured.append({**found, "supervisor_kb": memory_kb(one.pid, "VmRSS"), "scheduler_kb": memory_kb(scheduler, "VmRSS")})
 
     for cycle in range(CYCLES):
         acks += jobs.batch([{"type": "mock_process"}] * 3 + [{"type": "logged", "payload": {"sleep_ms": 5}}] * 2)

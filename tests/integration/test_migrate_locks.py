@@ -1,17 +1,25 @@
 """heimdex-migrate and what others hold: locks and who has them, a server that isn't there yet, how long a statement may take."""
 import re
 import socket
+from contextlib import contextmanager
 
 from support.proxy import Proxy
 from support.wait import until
 
 
-def test_a_table_that_somebody_holds(migrate, chain, apply):
+@contextmanager
+def a_table_held(migrate, chain, apply):
+    """Revision a1 has made it, b2 is to alter it: the session that has read it meanwhile, and the file of b2."""
     chain("a1", "", "create table t ();", "drop table t;")
     apply()
     path = chain("b2", "a1", "alter table t add n integer;")
     with migrate.database.connect() as holder, holder.cursor() as cursor:
         cursor.execute("select from t")
+        yield holder, path
+
+
+def test_a_table_that_somebody_holds(migrate, chain, apply):
+    with a_table_held(migrate, chain, apply) as (holder, path):
         done = apply("upgrade", "head", "--lock-timeout", "400ms", fails=75)
         holder.rollback()
     assert done.stderr.count("55P03") == 3
@@ -25,11 +33,7 @@ def test_a_table_that_somebody_holds(migrate, chain, apply):
 
 
 def test_a_lock_that_is_released_in_time(migrate, chain, apply):
-    chain("a1", "", "create table t ();")
-    apply()
-    chain("b2", "a1", "alter table t add n integer;")
-    with migrate.database.connect() as holder, holder.cursor() as cursor:
-        cursor.execute("select from t")
+    with a_table_held(migrate, chain, apply) as (holder, _):
         process = migrate.start("upgrade", "head", "--chain", chain.directory, "--lock-timeout", "60s")
         line = until(lambda: process.stderr.readline() if migrate.database.one("select count(*) from pg_locks where not granted")
                      else None)
@@ -42,11 +46,7 @@ def test_a_lock_that_is_released_in_time(migrate, chain, apply):
 
 def test_wait_for_whoever_holds_a_lock(migrate, chain, apply):
     """In place of 75."""
-    chain("a1", "", "create table t ();")
-    apply()
-    chain("b2", "a1", "alter table t add n integer;")
-    with migrate.database.connect() as holder, holder.cursor() as cursor:
-        cursor.execute("select from t")
+    with a_table_held(migrate, chain, apply) as (holder, _):
         process = migrate.start("upgrade", "head", "--chain", chain.directory, "--lock-timeout", "50ms", "--wait")
         while "--wait: trying again" not in (line := process.stderr.readline()):
             assert line

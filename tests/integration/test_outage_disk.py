@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.load import Load
-from support.servers import Postgres
+from support.process import cpu_seconds
+from support.servers import own_postgres
 from support.wait import until
 
 pytestmark = [pytest.mark.sweep, pytest.mark.skipif(os.geteuid() != 0, reason="file systems are root's")]
@@ -46,18 +47,7 @@ def disk():
     made.remove()
 
 
-@pytest.fixture(scope="module")
-def postgres(workdir):
-    server = Postgres(workdir / "disk-pg")
-    yield server
-    server.delete()
-
-
-@pytest.fixture(scope="module")
-def template(postgres, binaries):
-    database = postgres.create("template_disk")
-    binaries.migrate("upgrade", "head", env=database.env)
-    return database
+postgres, template = own_postgres("disk")
 
 
 @pytest.fixture
@@ -70,15 +60,6 @@ def migrated(postgres, template, disk):
     postgres.admin("drop tablespace cramped")
 
 
-def cpu(pids):
-    """Seconds of CPU."""
-    total = 0
-    for pid in pids:
-        fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
-
-
 def test_no_room_for_data(fleet, jobs, migrated, disk, env, binaries):
     running = fleet(workers=2, jobs={"backoff_base": "100ms", "backoff_max": "500ms"})
     with Load(binaries, {**env, "HEIMDEX_POSTGRES_TIMEOUT": "1s"}, LINE) as load:
@@ -88,9 +69,9 @@ def test_no_room_for_data(fleet, jobs, migrated, disk, env, binaries):
             until(lambda: any("53100" in error for _, error in load.failures), 30)
             until(lambda: "53100" in running.log())
             pids = [child["pid"] for child in running.children()]
-            spent, began = cpu(pids), time.monotonic()
+            spent, began = sum(map(cpu_seconds, pids)), time.monotonic()
             until(lambda: time.monotonic() > began + 3)
-            spent = cpu(pids) - spent
+            spent = sum(map(cpu_seconds, pids)) - spent
         cleared, known = time.monotonic(), len(load.acks)
         until(lambda: len(load.acks) >= known + 300)
         print(f"\ndisk full: {spent:.2f} s of CPU in 3 s; 300 jobs more {time.monotonic() - cleared:.1f} s after there was room")

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from support import figures
 from support.load import Load, rate, recovery
-from support.servers import Postgres
+from support.servers import Database, Postgres
 from support.standby import Standby
 from support.wait import until
 
@@ -70,3 +71,83 @@ def test_failover(fleet, jobs, postgres, standby, migrated, kafka, prefix, env, 
     assert sum(child["restarts"] for child in running.children()) == 0
     fleet.check.update(acks=load.acks, finished=True)
     assert running.stop() == 0
+
+
+def test_the_old_primary_is_still_up(fleet, jobs, postgres, standby, migrated, kafka, prefix, binaries, env, logging_handler, handler_log):
+    """Its standby is the primary now, and it knows nothing of that: who connects finds it first in PGHOST, and it takes writes. They wait for its
+    standby, so nobody is told that they are done, and nothing runs by them, until it is fenced. Then all goes on at the new one."""
+    one = fleet(workers=2, postgres={"timeout": "2s"}, worker={"lease": "6s"}, handlers=[{"type": "logged", "exec": [logging_handler, handler_log]}])
+    kafka.wait_for_group(prefix, 2)
+    jobs.env = {**env, "HEIMDEX_POSTGRES_TIMEOUT": "2s"}
+    acks, workers, old = jobs.batch([{"type": "logged"}] * 20), one.worker_pids(), Database(postgres, migrated.name)
+    jobs.wait(acks)
+    migrated.env = {**migrated.env, "PGPORT": standby.port, "PGHOST": "127.0.0.1"}
+    migrated.forget()
+    standby.promote()
+    figures.fault()
+    for refused in [binaries.submit("logged", env=jobs.env, check=False) for _ in range(3)]:
+        assert refused.returncode == 69 and refused.stdout == "" and "no answer within" in refused.stderr, refused
+    for program in "heimdex-submit", "heimdex-worker", "heimdex-scheduler":
+        until(lambda: old.sql("select from pg_stat_activity where wait_event = 'SyncRep' and application_name like %s", program + "%"), what=program)
+    old.forget()
+    postgres.end(signal.SIGKILL)  # fenced
+    acks += until(lambda: jobs.batch([{"type": "logged"}] * 20))
+    jobs.wait(acks, "succeeded", seconds=60)
+    assert one.worker_pids() == workers
+    assert migrated.one("select count(*) from job") == len(acks)
+    assert sorted(line.split()[1] for line in handler_log.read_text().splitlines() if line.startswith("start ")) == sorted(acks)
+    fleet.check.update(acks=acks, finished=True, handler_log=handler_log)
+    assert one.stop() == 0
+
+
+def end_old_sessions(old):
+    """Sessions of ours that are older than its configuration are told to end: whether there were any."""
+    return old.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'heimdex-%'"
+                   " and backend_start < pg_conf_load_time()")
+
+
+def test_the_old_primary_is_fenced_and_up(fleet, jobs, postgres, standby, migrated, kafka, prefix, env):
+    """It is read-only before its standby is promoted, and stays there, first in PGHOST: all goes on at the new one, nothing is written to the old."""
+    one = fleet(workers=2, postgres={"timeout": "2s"})
+    kafka.wait_for_group(prefix, 2)
+    acks, workers, old = jobs.batch([{"type": "mock_process"}] * 20), one.worker_pids(), Database(postgres, migrated.name)
+    jobs.wait(acks)
+    postgres.admin("alter system set default_transaction_read_only = on")
+    postgres.admin("select pg_reload_conf()")
+    until(lambda: not end_old_sessions(old), what="no session that knew it otherwise")
+    tables = "select (select count(*) from job), (select count(*) from job_event), (select count(*) from claim), (select sum(lease) from worker)"
+    before = old.sql(tables)
+    migrated.env = {**migrated.env, "PGPORT": standby.port, "PGHOST": "127.0.0.1"}
+    migrated.forget()
+    figures.fault()
+    standby.promote()
+    acks += until(lambda: jobs.batch([{"type": "mock_process"}] * 20), 30)
+    jobs.wait(acks, "succeeded", seconds=60)
+    assert one.worker_pids() == workers
+    assert old.sql(tables) == before and migrated.sql(tables) != before
+    old.forget()
+    fleet.check.update(acks=acks, finished=True)
+    assert one.stop() == 0
+
+
+def test_failover_to_one_that_was_behind(fleet, jobs, postgres, standby, migrated, kafka, prefix):
+    """Acknowledged jobs are gone with the primary. What Kafka still announces of them is kept, and says which."""
+    one = fleet(workers=1)
+    known = jobs.batch([{"type": "mock_process"}] * 20)
+    jobs.wait(known)
+    assert one.stop() == 0
+    standby.fall_behind()
+    gone = jobs.batch([{"type": "mock_process"}] * 20)
+    until(lambda: migrated.one("select count(*) from outbox") == 0, what="Kafka has their records")
+    postgres.end(signal.SIGKILL)
+    migrated.env = {**migrated.env, "PGPORT": standby.port, "PGHOST": "127.0.0.1"}
+    migrated.forget()
+    standby.promote()
+    again = fleet(workers=1)
+    reasons = until(lambda: len(found := migrated.sql("select reason from quarantine")) == len(gone) and found, what="all of them in quarantine")
+    assert {reason for reason, in reasons} == {f"no such job: {id}" for id in gone}
+    fresh = jobs.batch([{"type": "mock_process"}] * 20)
+    jobs.wait(fresh)
+    assert migrated.one("select count(*) from job where id = any(%s::uuid[])", gone) == 0 and {jobs.status(id) for id in known} == {"succeeded"}
+    fleet.check.update(acks=known + fresh, finished=True)
+    assert again.stop() == 0

@@ -3,7 +3,6 @@ fleet in time."""
 import os
 import random
 import signal
-import subprocess
 import time
 from contextlib import contextmanager
 
@@ -11,9 +10,10 @@ import pytest
 
 from support import librdkafka
 from support.load import Load, rate, recovery
+from support.process import kill_if_there
 from support.proxy import Island
 from support.servers import Kafka
-from support.wait import until
+from support.wait import until, within
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="networks are root's")
 LINE = '{"type":"mock_process"}'
@@ -116,16 +116,12 @@ def test_a_stop_while_it_is_away(request, options, fleet, jobs, kafka, prefix, e
     acks += jobs.batch([{"type": "mock_process", "payload": {"duration_ms": 1500}}] * 20)
     jobs.wait(acks[20:], ("running", "succeeded"))
     with away(how, kafka, island):
-        began = time.monotonic()
-        done = binaries.submit("mock_process", env=env)
-        submitted = time.monotonic() - began
-        acks.append(done.stdout.strip())
+        within(2.5, lambda: acks.append(binaries.submit("mock_process", env=env).stdout.strip()))
         began = time.monotonic()
         code = running.stop(20)
         ended = time.monotonic() - began
-    print(f"\nKafka {how}: submitted within {submitted:.1f} s, TERM ended the fleet with {code} after {ended:.1f} s")
+    print(f"\nKafka {how}: TERM ended the fleet with {code} after {ended:.1f} s")
     assert code == 0 and ended < 5 + 2  # drain_timeout + kill_grace
-    assert submitted < 2.5
     again = fleet(workers=2, instance=running.instance)  # the same static members
     jobs.wait(acks, seconds=40)
     assert again.stop() == 0
@@ -154,15 +150,18 @@ def test_everything_is_replayed(fleet, jobs, kafka, prefix, migrated, env, loggi
     for i in range(0, len(many), 500):
         kafka.kcat("-P", "-t", topic, "-p", "-1", *many[i:i + 500])
     until(lambda: librdkafka.set_offsets(kafka.brokers, f"{prefix}.workers", topic, PARTITIONS, 0) or True, what="the group's members to be gone")
+
+    def all_read():
+        ends = kafka.kcat("-Q", *[word for p in range(PARTITIONS) for word in ("-t", f"{topic}:{p}:-1")])  # lines: TOPIC [PARTITION] offset END
+        by_partition = sorted((int(partition.strip(b"[]")), int(end)) for _, partition, _, end in map(bytes.split, ends.splitlines()))
+        return librdkafka.committed(kafka.brokers, f"{prefix}.workers", topic, PARTITIONS) == [end for _, end in by_partition]
+    assert not all_read()
     running = fleet(instance=running.instance, **options)
     kafka.wait_for_group(prefix, 2)
     acks += jobs.batch([{"type": "logged"}] * 20)  # behind all of them
     jobs.wait(acks)
-
-    def all_read():
-        lag = kafka.kcat("-Q", *[word for p in range(PARTITIONS) for word in ("-t", f"{topic}:{p}:-1")])
-        return lag and running.stop() == 0
-    until(all_read)
+    until(all_read, 60, "all records to be read")
+    assert running.stop() == 0
     assert migrated.one("select count(*) from job where attempt <> 1 or fence <> 1") == 0
     starts = [line for line in handler_log.read_text().splitlines() if line.startswith("start ")]
     assert len(starts) == 40
@@ -170,15 +169,25 @@ def test_everything_is_replayed(fleet, jobs, kafka, prefix, migrated, env, loggi
     fleet.check.update(acks=acks, finished=True, handler_log=handler_log)
 
 
-def test_a_rebalance_storm(fleet, jobs, kafka, prefix, env, binaries, logging_handler, handler_log):
+@pytest.fixture
+def stormy(fleet, logging_handler, handler_log):
+    """stormy(workers): two fleets of so many, whose jobs survive whatever happens to them."""
+    def make(workers):
+        options = {"workers": workers, "jobs": {"max_attempts": 100, "max_crashes": 100, "backoff_base": "100ms", "backoff_max": "300ms"},
+                   "worker": {"lease": "6s"}, "supervisor": {"restart_backoff_max": "300ms"},
+                   "handlers": [{"type": "logged", "exec": [logging_handler, handler_log]}]}
+        return [fleet(**options), fleet(**options)]
+    return make
+
+
+LOGGED = '{"type":"logged","payload":{"sleep_ms":20}}'
+
+
+def test_a_rebalance_storm(stormy, fleet, jobs, env, binaries, handler_log):
     """Workers come and go all the time, killed and restarted in order, in two fleets: the group is never at rest."""
     dice = random.Random(5)
-    options = {"workers": 2, "jobs": {"max_attempts": 50, "max_crashes": 50, "backoff_base": "100ms", "backoff_max": "300ms"},
-               "worker": {"lease": "6s"}, "supervisor": {"restart_backoff_max": "300ms"},
-               "handlers": [{"type": "logged", "exec": [logging_handler, handler_log]}]}
-    fleets = [fleet(**options), fleet(**options)]
-    line = '{"type":"logged","payload":{"sleep_ms":20}}'
-    with Load(binaries, env, line, rate=50) as load:
+    fleets = stormy(2)
+    with Load(binaries, env, LOGGED, rate=50) as load:
         for storm in range(25):
             one = dice.choice(fleets)
             if storm % 2:
@@ -190,6 +199,28 @@ def test_a_rebalance_storm(fleet, jobs, kafka, prefix, env, binaries, logging_ha
     calm = time.monotonic()
     jobs.wait(load.acks, seconds=60)
     print(f"\n{len(load.acks)} jobs in a storm of 25 rebalances, the last done {time.monotonic() - calm:.1f} s after it")
+    fleet.check.update(acks=load.acks, finished=True, handler_log=handler_log)
+
+
+@pytest.mark.sweep
+def test_a_long_rebalance_storm(stormy, fleet, jobs, env, binaries, handler_log):
+    """Eight workers, each of which is killed or restarted once in what a second's jobs take to be submitted, sixty times."""
+    fleets, rate = stormy(4), 50
+    with Load(binaries, env, LOGGED, rate=rate) as load:
+        for storm in range(60):
+            for one in fleets:
+                for slot, pid in enumerate(one.worker_pids()):
+                    if (storm + slot) % 2:
+                        one.control(op="restart", slot=slot)
+                    else:
+                        kill_if_there(pid)
+            known = len(load.acks)
+            until(lambda: len(load.acks) >= known + rate, 60)
+    calm = time.monotonic()
+    jobs.wait(load.acks, seconds=120)
+    ended = sum(len(one.events("child.died")) for one in fleets)
+    print(f"\n{len(load.acks)} jobs while {ended} processes ended, the last done {time.monotonic() - calm:.1f} s after it")
+    assert not load.failures
     fleet.check.update(acks=load.acks, finished=True, handler_log=handler_log)
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.gate import gate  # noqa: F401
-from support.handlers import alive
+from support.process import alive
 from support.wait import until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="name servers and mounts are root's")

@@ -1,15 +1,16 @@
 """PostgreSQL goes away, stands still, loses its network, its disk, its primary: what was acknowledged is done, once, when it is back."""
 import os
 import signal
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
+from support.gate import gate  # noqa: F401
+from support.handlers import sh
 from support.load import Load, rate, recovery
 from support.proxy import AFTER, BEFORE, REPLIED, Commit, Island, Proxy
-from support.servers import Postgres, alive
+from support.process import alive
+from support.servers import own_postgres
 from support.wait import until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="networks and file systems are root's")
@@ -19,18 +20,7 @@ QUICK_RETRIES = {"backoff_base": "100ms", "backoff_max": "500ms"}
 
 # A server for this file alone: what is done to it is nobody else's business.
 
-@pytest.fixture(scope="module")
-def postgres(workdir):
-    server = Postgres(workdir / "outage-pg")
-    yield server
-    server.delete()
-
-
-@pytest.fixture(scope="module")
-def template(postgres, binaries):
-    database = postgres.create("template_outage")
-    binaries.migrate("upgrade", "head", env=database.env)
-    return database
+postgres, template = own_postgres("outage")
 
 
 @pytest.fixture
@@ -73,6 +63,29 @@ def test_it_goes_and_comes_back(fleet, jobs, postgres, migrated, kafka, prefix, 
     assert {code for code, _ in load.failures} <= {69}, load.failures
     assert running.worker_pids() == workers and restarts(running) == 0
     fleet.check.update(acks=load.acks, finished=True)
+
+
+def test_it_is_away_for_twice_a_lease(fleet, jobs, postgres, gate):
+    """Two hosts' worth of fleets: whoever is back first must not take the others for dead."""
+    lease = 3
+    options = {"workers": 2, "worker": {"lease": f"{lease}s", "slots": 8}, "jobs": QUICK_RETRIES, "handlers": [sh("gated", gate.sh)]}
+    fleets = [fleet(**options), fleet(**options)]
+    held = jobs.batch([{"type": "gated"}] * 16)
+    jobs.wait(held, "running")
+    for _ in range(2):
+        postgres.end(signal.SIGKILL)
+        back = time.monotonic() + 2 * lease + 2
+        until(lambda: time.monotonic() > back)
+        postgres.start()
+        looked = time.monotonic() + lease + 2
+        until(lambda: time.monotonic() > looked)
+        jobs.wait(jobs.submit("mock_process"))
+    assert not [event for one in fleets for event in one.events("worker.reaped")]
+    gate.open()
+    jobs.wait(held)
+    assert {jobs.row(id)["attempt"] for id in held} == {1}
+    assert sum(map(restarts, fleets)) == 0
+    fleet.check.update(acks=held, finished=True)
 
 
 def test_backends_are_ended_all_the_time(fleet, jobs, migrated, env, binaries):
@@ -290,7 +303,7 @@ def test_every_error_that_passes(fleet, jobs, migrated):
 def test_a_deadlock(fleet, jobs, migrated):
     """Another session has the second job of a completion and wants the first: PostgreSQL ends the completion, which comes again."""
     fleet(workers=1)
-    ids = sorted(jobs.batch([{"type": "mock_process", "payload": {"duration_ms": 500}}] * 20))
+    ids = sorted(jobs.batch([{"type": "mock_process", "payload": {"duration_ms": 4000}}] * 20))  # time enough to be there first
     jobs.wait(ids, "running")
     other = migrated.connect(admin=True)
     with other.cursor() as cursor:

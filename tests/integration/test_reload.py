@@ -6,8 +6,9 @@ import signal
 import pytest
 
 from support.gate import gate  # noqa: F401
-from support.handlers import alive, pids_in, sh
+from support.handlers import pids_in, sh
 from support.load import Load
+from support.process import alive
 from support.wait import until
 
 EX_CONFIG = 78

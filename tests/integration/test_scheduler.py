@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from support.process import cpu_seconds
 from support.scheduler import ORG, add_claimed, add_failed, add_job, add_worker, empty, scheduler, status  # noqa: F401
 from support.servers import script
 from support.wait import until, within
@@ -49,7 +50,7 @@ def test_sql_submission_is_relayed_within_a_second(scheduler, migrated, kafka, p
 
     def relay(priority):
         jobs.append(migrated.one("select heimdex_submit('t', priority => %s)::text", priority))
-        until(lambda: empty(migrated, "outbox"), 5)
+        until(lambda: empty(migrated, "outbox"))
 
     for priority, topic in ((0, f"{prefix}.jobs.default"), (1, f"{prefix}.jobs.default.high")):
         before = len(jobs)
@@ -217,9 +218,7 @@ def test_no_schema_is_fatal(scheduler, database, kafka):
 def test_term_finishes_what_is_in_flight(scheduler, migrated):
     one = scheduler().ready().with_topics()
     migrated.sql("select heimdex_submit('t') from generate_series(1, 500)")
-    started = time.monotonic()
     assert one.end() == 0
-    assert time.monotonic() - started < 3
     assert one.process.returncode == 0
 
 
@@ -230,8 +229,7 @@ def test_idle_it_costs_next_to_nothing(scheduler, migrated):
     one = scheduler(extra={"HEIMDEX_LOG_HEARTBEAT": "3s"}).ready().with_topics()
 
     def used():
-        fields = open(f"/proc/{one.process.pid}/stat").read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(one.process.pid)
 
     def beats():
         return len(one.events("heartbeat"))

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.binaries import Binaries
-from support.handlers import alive, python
+from support.handlers import python
+from support.process import alive, children_of
 from support.wait import until
 
 pytestmark = [pytest.mark.quick, pytest.mark.asan]
@@ -110,7 +111,7 @@ def test_where_proc_hides_them(place, fleet, jobs):
     assert {line["service"] for line in one.events("signal.ignored")} == {"heimdex-supervisor", "heimdex-worker"}
     assert jobs.status(id) == "running"
     worker = one.worker_pids()[0]
-    handler = int(Path(f"/proc/{worker}/task/{worker}/children").read_text().split()[0])
+    handler = children_of(worker)[0]
     os.kill(one.status()["pid"], signal.SIGKILL)
     one.process.wait(20)
     until(lambda: not alive(worker) and not alive(handler), 10, "worker and handler are gone")

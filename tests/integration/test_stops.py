@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from checker import handler_log as runs_of
-from support.handlers import QUICK_RETRIES, TERM_DEAF, alive, pids_in, sh
+from support.handlers import QUICK_RETRIES, TERM_DEAF, pids_in, sh
 from support.load import Load
+from support.process import alive
 from support.wait import until
 
 

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from support.supervisor import fleet, runs, wait_for  # noqa: F401
+from support.process import alive
+from support.supervisor import fleet, wait_for  # noqa: F401
 
 pytestmark = [pytest.mark.quick, pytest.mark.asan]
 
@@ -131,13 +132,13 @@ def test_old_workers_finish_what_they_run(fleet):
     assert f.reload()["code"] == 0
     f.wait_notified("STATUS=2 workers, 4 jobs running, 2 old workers finish their jobs")
     wait_for("the scheduler's end", lambda: slots(f, "retiring") == [("worker", 0), ("worker", 1)])
-    assert all(runs(pid) for pid in old)
+    assert all(alive(pid) for pid in old)
     os.kill(old[0], signal.SIGKILL)  # its death is settled like any other, and nobody comes for it
     wait_for("the report", lambda: f.fakes("message", "heimdex-scheduler"))
     f.wait_notified("STATUS=2 workers, 2 jobs running, 1 old worker finishes its jobs")
     assert len(f.fakes("start")) == 6 and len(f.workers()) == 3
     open(f"{f.dir}/go", "w").close()
-    wait_for("its end", lambda: not runs(old[1]))
+    wait_for("its end", lambda: not alive(old[1]))
     wait_for("a plain status", lambda: f.status() == "2 workers, 0 jobs running")
     assert f.stop() == 0
 
@@ -178,7 +179,7 @@ def test_a_child_that_dies_meanwhile_has_the_new_configuration(fleet):
     f.plan("scheduler")
     os.kill(f.schedulers()[-1], signal.SIGKILL)  # the one that is tried: it is started again
     wait_for("the outcome", lambda: f.logged("reloaded: worker.slots"))
-    wait_for("the end of the old ones", lambda: not any(runs(pid) for pid in old))
+    wait_for("the end of the old ones", lambda: not any(alive(pid) for pid in old))
     assert {values(s)["worker.slots"] for s in f.fakes("start")[3:]} == {"3"}
     assert f.stop() == 0
 
@@ -189,8 +190,11 @@ def test_workers_are_told_of_a_shorter_lease_before_anybody_expects_it(fleet):
     assert f.reload()["code"] == 0
     f.configure(TWO + 'worker = { lease = "20s"; };\n')
     assert f.reload()["code"] == 0
-    said = [m["message"] for m in f.fakes("message", "heimdex-worker")]
-    assert said[:2] == [{"op": "lease", "ms": 10000}] * 2 and said.count({"op": "retire"}) == 4 and len(said) == 6
+
+    def said():
+        return [m["message"] for m in f.fakes("message", "heimdex-worker")]
+    wait_for("all four have heard it", lambda: said().count({"op": "retire"}) == 4)
+    assert said()[:2] == [{"op": "lease", "ms": 10000}] * 2 and len(said()) == 6
     assert f.stop() == 0
 
 
@@ -251,7 +255,7 @@ def test_nothing_survives_a_supervisor_killed_meanwhile(fleet):
     assert len(f.workers()) == 4
     f.signal(signal.SIGKILL)
     f.process.wait()
-    wait_for("everything to end", lambda: not any(runs(pid) for pid in left))
+    wait_for("everything to end", lambda: not any(alive(pid) for pid in left))
 
 
 def test_before_it_was_ever_ready(fleet):

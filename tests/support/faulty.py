@@ -11,22 +11,16 @@ from pathlib import Path
 from checker.check import check_database
 
 from . import failpoints, figures, librdkafka
+from .announcement import announcement
 from .binaries import clean_env
 from .jobs import TERMINAL
+from .process import GONE, every, name_of, state_of
 from .statements import Session, new_id, submit
 from .wait import until
 
 RETRIES = {"backoff_base": "20ms", "backoff_max": "100ms"}
 CODES_OF_OUTAGE = (69, 75)  # exit codes that say: again
 ERROR_CODES = (69, 70, 75, 78)
-
-
-def state_of(pid):
-    """R, S, T …; None: there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return None
 
 
 class Faulty:
@@ -80,12 +74,11 @@ class Faulty:
                 one.start(wait=False)
 
     def end_guards(self):
-        for comm in Path("/proc").glob("[0-9]*/comm"):
+        for pid in every():
             try:
-                if comm.read_text().strip() == failpoints.GUARD and str(self.log).encode() in (comm.parent / "environ").read_bytes():
-                    if state_of(comm.parent.name) == "T":
-                        os.kill(int(comm.parent.name), signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                if name_of(pid) == failpoints.GUARD and str(self.log).encode() in Path(f"/proc/{pid}/environ").read_bytes() and state_of(pid) == "T":
+                    os.kill(pid, signal.SIGKILL)
+            except (*GONE, PermissionError):
                 pass
 
     def until(self, condition, seconds=60, what=None):
@@ -192,8 +185,9 @@ class Faulty:
 
     def garbage(self):
         known = self.database.one("select count(*) from quarantine")
-        self.kafka.kcat("-P", "-t", f"{self.prefix}.jobs.default", "-p", "0", input=b"what is this")
-        self.until(lambda: self.database.one("select count(*) from quarantine") > known, what="it is quarantined")
+        for record in b"what is this", announcement("mock_process", [new_id()]):
+            self.kafka.kcat("-P", "-t", f"{self.prefix}.jobs.default", "-p", "0", "-D", "\x01\x02\x03", input=record)
+        self.until(lambda: self.database.one("select count(*) from quarantine") >= known + 2, what="they are quarantined")
 
     def crash(self):
         """One worker is killed while its handlers run."""

@@ -5,6 +5,7 @@ import signal
 import socket
 from pathlib import Path
 
+from .process import children_of, name_of
 from .wait import until
 
 
@@ -82,8 +83,8 @@ class Fleet:
     def pid(self):
         """The supervisor's. A wrap that forks is its parent."""
         pid = self.process.pid
-        if self.wrap and not Path(f"/proc/{pid}/comm").read_text().startswith("heimdex-superv"):
-            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        if self.wrap and not name_of(pid).startswith("heimdex-superv"):
+            pid = children_of(pid)[0]
         return pid
 
     def control(self, **request):

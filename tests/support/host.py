@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import figures
+from .process import kill_if_there, linked, state_of
 from .wait import until
 
 
@@ -23,14 +24,7 @@ def wrap(directory, name, boottime=0, network=(), hidden=None):
 def processes(fleet):
     """All of the fleet's host, its supervisor first."""
     first = fleet.pid
-    namespace, found = os.readlink(f"/proc/{first}/ns/pid"), []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.readlink(process / "ns/pid") == namespace:
-                found.append(int(process.name))
-        except OSError:
-            pass
-    return sorted(found, key=lambda pid: pid != first)
+    return sorted(linked("ns/pid", os.readlink(f"/proc/{first}/ns/pid")), key=lambda pid: pid != first)
 
 
 def vanish(fleet):
@@ -42,10 +36,7 @@ def vanish(fleet):
 
 def _send(fleet, signo):
     for pid in processes(fleet):
-        try:
-            os.kill(pid, signo)
-        except ProcessLookupError:
-            pass
+        kill_if_there(pid, signo)
 
 
 @contextmanager
@@ -55,7 +46,7 @@ def suspended(fleet, clock=None):
     figures.fault()
     for _ in range(3):  # those too that were started meanwhile
         _send(fleet, signal.SIGSTOP)
-    until(lambda: all(_state(pid) in "TZ" for pid in processes(fleet)), 10, "everything to stand still")
+    until(lambda: all(state_of(pid) in ("T", "Z", None) for pid in processes(fleet)), 10, "everything to stand still")
     began = time.monotonic()
     try:
         yield
@@ -63,10 +54,3 @@ def suspended(fleet, clock=None):
         if clock:
             clock.advance(began - time.monotonic())
         _send(fleet, signal.SIGCONT)
-
-
-def _state(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "Z"

@@ -46,17 +46,22 @@ def client(brokers, kind=PRODUCER, options=None):
         lib.rd_kafka_destroy(rk)
 
 
+def _administer(rk, call, wanted, destroy):
+    """Asks for one thing by a call of the admin API, and waits until it is done."""
+    queue = lib.rd_kafka_queue_new(rk)
+    call(rk, ctypes.byref(pointer(wanted)), 1, None, queue)
+    event = lib.rd_kafka_queue_poll(queue, 10_000)
+    error = lib.rd_kafka_event_error(event) if event else "no answer"
+    if event:
+        lib.rd_kafka_event_destroy(event)
+    lib.rd_kafka_queue_destroy(queue)
+    destroy(wanted)
+    assert not error, error
+
+
 def delete_topic(brokers, topic):
     with client(brokers) as rk:
-        wanted, queue = lib.rd_kafka_DeleteTopic_new(topic.encode()), lib.rd_kafka_queue_new(rk)
-        lib.rd_kafka_DeleteTopics(rk, ctypes.byref(pointer(wanted)), 1, None, queue)
-        event = lib.rd_kafka_queue_poll(queue, 10_000)
-        error = lib.rd_kafka_event_error(event) if event else "no answer"
-        if event:
-            lib.rd_kafka_event_destroy(event)
-        lib.rd_kafka_queue_destroy(queue)
-        lib.rd_kafka_DeleteTopic_destroy(wanted)
-        assert not error, error
+        _administer(rk, lib.rd_kafka_DeleteTopics, lib.rd_kafka_DeleteTopic_new(topic.encode()), lib.rd_kafka_DeleteTopic_destroy)
 
 
 def _assignment(data):
@@ -94,11 +99,18 @@ for name, result, arguments in (
         ("topic_partition_list_new", pointer, [ctypes.c_int]), ("topic_partition_list_destroy", None, [pointer]),
         ("topic_partition_list_add", pointer, [pointer, ctypes.c_char_p, ctypes.c_int32]),
         ("topic_partition_list_set_offset", ctypes.c_int, [pointer, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int64]),
+        ("topic_partition_list_find", pointer, [pointer, ctypes.c_char_p, ctypes.c_int32]),
+        ("committed", ctypes.c_int, [pointer, pointer, ctypes.c_int]),
         ("commit", ctypes.c_int, [pointer, pointer, ctypes.c_int]), ("DeleteRecords_new", pointer, [pointer]),
         ("DeleteRecords_destroy", None, [pointer]),
         ("DeleteRecords", None, [pointer, ctypes.POINTER(pointer), ctypes.c_size_t, pointer, pointer])):
     function = getattr(lib, "rd_kafka_" + name)
     function.restype, function.argtypes = result, arguments
+
+
+class _Partition(ctypes.Structure):
+    """The beginning of it."""
+    _fields_ = [("topic", ctypes.c_char_p), ("partition", ctypes.c_int32), ("offset", ctypes.c_int64)]
 
 
 @contextmanager
@@ -120,15 +132,16 @@ def set_offsets(brokers, group, topic, partitions, offset):
         assert not error, error
 
 
+def committed(brokers, group, topic, partitions):
+    """Where the group reads on, a number a partition; negative: it has committed nothing there."""
+    with client(brokers, CONSUMER, {"group.id": group}) as rk, _offsets(topic, partitions, 0) as asked:
+        error = lib.rd_kafka_committed(rk, asked, 10_000)
+        assert not error, error
+        found = [lib.rd_kafka_topic_partition_list_find(asked, topic.encode(), partition) for partition in range(partitions)]
+        return [ctypes.cast(each, ctypes.POINTER(_Partition)).contents.offset for each in found]
+
+
 def delete_records(brokers, topic, partitions):
     """All that is there, as if its retention were over."""
     with client(brokers) as rk, _offsets(topic, partitions, -1) as wanted:
-        request, queue = lib.rd_kafka_DeleteRecords_new(wanted), lib.rd_kafka_queue_new(rk)
-        lib.rd_kafka_DeleteRecords(rk, ctypes.byref(pointer(request)), 1, None, queue)
-        event = lib.rd_kafka_queue_poll(queue, 10_000)
-        error = lib.rd_kafka_event_error(event) if event else "no answer"
-        if event:
-            lib.rd_kafka_event_destroy(event)
-        lib.rd_kafka_queue_destroy(queue)
-        lib.rd_kafka_DeleteRecords_destroy(request)
-        assert not error, error
+        _administer(rk, lib.rd_kafka_DeleteRecords, lib.rd_kafka_DeleteRecords_new(wanted), lib.rd_kafka_DeleteRecords_destroy)

@@ -37,7 +37,7 @@ class Scheduler:
     def end(self):
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(timeout=5)
+        return self.process.wait(timeout=20)
 
 
 @pytest.fixture

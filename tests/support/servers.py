@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+import pytest
 
 from . import figures, librdkafka
+from .process import alive, linked, threads_of
 from .wait import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,22 +24,6 @@ def script(name, *args):
     done = subprocess.run([str(ROOT / "scripts" / name), *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise RuntimeError(f"{name} {args}: {done.stdout}{done.stderr}")
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def kill_if_there(pid, signo=signal.SIGKILL):
-    """Whether it was: it may end by itself just now."""
-    try:
-        os.kill(pid, signo)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 class Database:
@@ -112,14 +98,7 @@ class Postgres:
 
     def family(self):
         """The postmaster first, then every process of its cluster."""
-        data, found = str(self.data), []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if os.readlink(process / "cwd") == data:
-                    found.append(int(process.name))
-            except OSError:
-                pass
-        return sorted(found, key=lambda pid: pid != self.pid)
+        return sorted(linked("cwd", str(self.data)), key=lambda pid: pid != self.pid)
 
     def end(self, signo):
         """SIGINT is a fast stop, SIGQUIT an immediate one, SIGKILL a crash. Returns when nothing of it is left."""
@@ -157,24 +136,42 @@ class Postgres:
         return Database(self, name)
 
 
+def own_postgres(name):
+    """The fixtures postgres and template of a file that has a server for itself, because of what it does to it."""
+    @pytest.fixture(scope="module")
+    def postgres(workdir):
+        server = Postgres(workdir / f"{name}-pg")
+        yield server
+        server.delete()
+
+    @pytest.fixture(scope="module")
+    def template(postgres, binaries):
+        database = postgres.create(f"template_{name}")
+        binaries.migrate("upgrade", "head", env=database.env)
+        return database
+    return postgres, template
+
+
 class Kafka:
-    def __init__(self, directory):
-        self.directory = Path(directory)
-        script("test-kafka", "start", self.directory)
-        self.brokers = read_env(self.directory / "env")["KAFKA_BROKERS"]
+    def __init__(self, directory, tls=None):
+        """tls: a file with a key and its certificates, which it shows to those who come by tls_brokers. Read when it starts."""
+        self.directory, self.tls = Path(directory), tls
+        self.ensure_running()
 
     @property
     def pid(self):
         return int((self.directory / "pid").read_text().split()[0])
 
     def kill(self):
+        """Returns when its ports are free: the first of its threads may be a zombie while others still hold them."""
         figures.fault()
         os.kill(self.pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{self.pid}").exists() or "Z" in Path(f"/proc/{self.pid}/stat").read_text())
+        until(lambda: not alive(self.pid) and len(threads_of(self.pid)) <= 1, what="Kafka's end")
 
     def ensure_running(self):
-        script("test-kafka", "start", self.directory)
-        self.brokers = read_env(self.directory / "env")["KAFKA_BROKERS"]
+        script("test-kafka", "start", self.directory, *["--tls", self.tls] * bool(self.tls))
+        env = read_env(self.directory / "env")
+        self.brokers, self.tls_brokers = env["KAFKA_BROKERS"], env.get("KAFKA_TLS_BROKERS")
 
     def delete(self):
         script("test-kafka", "delete", self.directory)
@@ -204,3 +201,26 @@ class Kafka:
             state, assigned = librdkafka.assignments(self.brokers, f"{prefix}.workers")
             return state == "Stable" and len(assigned) == members and all(assigned)
         until(balanced, 20, f"{members} workers with partitions")
+
+
+class EmbeddedBroker:
+    """heimdex-broker. What it had is gone when it ends."""
+
+    def __init__(self, binaries):
+        port = subprocess.run([str(ROOT / "scripts" / "free-port")], capture_output=True, text=True, check=True).stdout.strip()
+        self.binaries, self.brokers = binaries, f"127.0.0.1:{port}"
+        self.start()
+
+    def start(self):
+        """Returns when it answers."""
+        self.process = self.binaries.popen("heimdex-broker", "--listen", self.brokers, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout.readline().strip() == self.brokers
+
+    def kill(self):
+        figures.fault()
+        self.end()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()

@@ -41,12 +41,22 @@ class Standby:
 
     def _ask(self, env, query):
         connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], password=env["PGPASSWORD"], dbname="postgres")
+        connection.autocommit = True
         try:
             with connection.cursor() as cursor:
                 cursor.execute(query)
-                return cursor.fetchone()[0]
+                return cursor.fetchone()[0] if cursor.description else None
         finally:
             connection.close()
+
+    def fall_behind(self):
+        """From now on it receives nothing, and nobody's commit waits for it."""
+        self.primary.admin("alter system set synchronous_standby_names = ''")
+        self.primary.admin("select pg_reload_conf()")
+        here = {**self.primary.admin_env, "PGPORT": self.port}
+        self._ask(here, "alter system set primary_conninfo = ''")
+        self._ask(here, "select pg_reload_conf()")
+        until(lambda: self._ask(here, "select count(*) from pg_stat_wal_receiver") == 0)
 
     def promote(self):
         """It is the primary from now on, and waits for nobody's commit."""

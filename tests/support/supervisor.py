@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from .process import children_of, name_of
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("HEIMDEX_BIN", os.path.join(ROOT, "build/bin"))
 FAKE = os.path.join(ROOT, "tests/fakes/fleet_child")
@@ -25,23 +27,6 @@ def wait_for(what, condition, seconds=PATIENCE):
             return value
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.01)
-
-
-def runs(pid):
-    """True while the process exists and isn't a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def children_of(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            return [int(word) for word in f.read().split()]
-    except FileNotFoundError:
-        return []
 
 
 class Fleet:
@@ -158,21 +143,13 @@ class Fleet:
         return [line for line in lines if line["event"] == event and name in (None, line["name"])]
 
     def workers(self):
-        return [pid for pid in children_of(self.pid) if self._comm(pid) == "heimdex-worker"]
+        return [pid for pid in children_of(self.pid) if name_of(pid) == "heimdex-worker"]
 
     def schedulers(self):
-        return [pid for pid in children_of(self.pid) if self._comm(pid) == "heimdex-schedul"]
+        return [pid for pid in children_of(self.pid) if name_of(pid) == "heimdex-schedul"]
 
     def guard(self):
-        return wait_for("the guard", lambda: [p for p in children_of(self.pid) if self._comm(p) == "heimdex-guard"])[0]
-
-    @staticmethod
-    def _comm(pid):
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                return f.read().strip()
-        except (FileNotFoundError, ProcessLookupError):
-            return ""
+        return wait_for("the guard", lambda: [p for p in children_of(self.pid) if name_of(p) == "heimdex-guard"])[0]
 
     # what is done to it
 

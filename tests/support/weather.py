@@ -5,7 +5,7 @@ from collections import Counter
 
 import psycopg2
 
-from .servers import kill_if_there
+from .process import kill_if_there
 from .wait import until
 
 BETWEEN = (0.2, 3.0)  # seconds from one fault's end to the next

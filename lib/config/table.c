@@ -38,7 +38,7 @@ const struct hx_row hx_table[] = {
                               .fixed = true,
                               .check = hx_check_name,
                               .help = "Tells fleets on one host apart: one supervisor each; the units set it to their "
-                                      "instance name." },
+                                      "instance name. Letters, digits, '.', '_', '-'." },
 
     [HX_POSTGRES_HOST] = { .name = "postgres.host",
                            .type = HX_TYPE_STRING,

@@ -89,8 +89,12 @@ int probe_connect(const char *host, const char *port, int timeout_ms, const char
     int r = resolve(host, port, timeout_ms, &addresses, &why);
     if (r == 0)
         r = -EHOSTUNREACH;
-    for (const struct addrinfo *a = addresses; a && r < 0; a = a->ai_next)
-        r = connect_one(a, deadline);
+    int64_t left = 0;
+    for (const struct addrinfo *a = addresses; a; a = a->ai_next)
+        left++;
+    for (const struct addrinfo *a = addresses; a && r < 0;
+         a = a->ai_next, left--) /* a silent one leaves the others their shares */
+        r = connect_one(a, hx_mono_ms() + (deadline - hx_mono_ms()) / left);
     if (addresses)
         freeaddrinfo(addresses);
     if (r < 0)

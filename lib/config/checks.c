@@ -88,8 +88,12 @@ const char *hx_check_listen(const char *text) {
 }
 
 static bool has_host(const char *text, const char *scheme) {
-    return strncasecmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] &&
-           !strchr("/?#", text[strlen(scheme)]) && !strpbrk(text, " \t\"<>\\");
+    if (strncasecmp(text, scheme, strlen(scheme)) != 0 || strpbrk(text, " \t\"<>\\"))
+        return false;
+    const char *host = text + strlen(scheme);
+    size_t end = strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', end); /* the end of a user and a password */
+    return end > 0 && !strchr("/?#:", at ? at[1] : host[0]);
 }
 
 const char *hx_check_redis_url(const char *text) {

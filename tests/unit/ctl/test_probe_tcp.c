@@ -8,9 +8,11 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +52,18 @@ int gai_error(struct gaicb *request) {
 int gai_cancel(struct gaicb *request) {
     (void)request;
     return cancel_result;
+}
+
+/* ---- how long it waits for each address ---- */
+
+static int waits[2];
+static size_t waits_count;
+
+int poll(struct pollfd *fds, nfds_t n, int timeout_ms) {
+    if (waits_count < HX_ARRAY_LEN(waits))
+        waits[waits_count++] = timeout_ms;
+    return ppoll(fds, n, &(struct timespec){ .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L },
+                 NULL);
 }
 
 /* ---- tests ---- */
@@ -103,12 +117,17 @@ static void urls(void **s) {
     }
 }
 
-static void check_connect(const char *port, int expected, const char *expected_why) {
+static void check_connect_within(int timeout_ms, const char *port, int expected, const char *expected_why) {
     const char *why = NULL;
-    assert_int_equal(probe_connect("a.name", port, TIMEOUT_MS, &why), expected);
+    waits_count = 0;
+    assert_int_equal(probe_connect("a.name", port, timeout_ms, &why), expected);
     assert_int_equal(why != NULL, expected_why != NULL);
     if (why)
         assert_string_equal(why, expected_why);
+}
+
+static void check_connect(const char *port, int expected, const char *expected_why) {
+    check_connect_within(TIMEOUT_MS, port, expected, expected_why);
 }
 
 static void connects(void **s) {
@@ -121,6 +140,29 @@ static void connects(void **s) {
     addresses[0] = "127.1.2.3"; /* nobody listens there: the next one may */
     addresses[1] = "127.0.0.1";
     check_connect(port, 0, NULL);
+    close(fd);
+}
+
+/* A socket whose queue is full: the kernel drops what else comes. */
+static void an_address_that_is_silent(void **s) {
+    (void)s;
+    char port[16];
+    int fd = a_port(port), silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &(socklen_t){ sizeof at }), 0);
+    inet_pton(AF_INET, "127.1.2.3", &at.sin_addr);
+    assert_int_equal(bind(silent, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(silent, 0), 0);
+    int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(first, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    addresses[0] = "127.1.2.3";
+    check_connect_within(500, port, -ETIMEDOUT, "Connection timed out");
+    addresses[1] = "127.0.0.1";
+    check_connect_within(1000, port, 0, NULL);
+    assert_in_range(waits[0], 0, 500); /* the other half is the next one's */
+    close(first);
+    close(silent);
     close(fd);
 }
 
@@ -191,7 +233,7 @@ static void each_is_found_or_not(void **s) {
     _cleanup_free_ char *gcs = hx_printf("http://storage:%s/", refusing);
     _cleanup_free_ char *found = hx_printf("connects to here:%s", port);
     _cleanup_free_ char *refused = hx_printf("storage:%s: Connection refused", refusing);
-    struct doctor d = probed(redis, "http://u:secret@:80/", gcs);
+    struct doctor d = probed(redis, "http://u:secret@[::1/", gcs);
     assert_int_equal(d.count, 3);
     check_finding(&d, 0, "redis", FINDING_OK, found);
     check_finding(&d, 1, "qdrant", FINDING_FAILURE, "its URL names no host and port to connect to");
@@ -230,6 +272,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(urls),
         TEST(connects),
+        TEST(an_address_that_is_silent),
         TEST(a_name_that_nobody_knows),
         TEST(a_name_server_that_is_silent),
         TEST(what_is_not_configured_is_not_looked_for),

@@ -60,8 +60,10 @@ static void urls(void **s) {
     (void)s;
     check(hx_check_redis_url, (const char *const[]){ "redis://h", "rediss://:pw@h:6379/0", "REDIS://h", NULL },
           (const char *const[]){ "", "h:6379", "http://h", "redis://", "redis:///0", "redis://a b", NULL });
-    check(hx_check_http_url, (const char *const[]){ "http://h", "https://h:6333/x?y=1", NULL },
-          (const char *const[]){ "", "h", "ftp://h", "http://", "https:///x", "http://?x", "http://a\\b", NULL });
+    check(hx_check_http_url,
+          (const char *const[]){ "http://h", "https://h:6333/x?y=1", "http://u:pw@h:80/", "http://h/a@:", NULL },
+          (const char *const[]){ "", "h", "ftp://h", "http://", "https:///x", "http://?x", "http://a\\b", "http://:80/",
+                                 "http://u:pw@:80/", "http://u@", NULL });
 }
 
 int main(void) {

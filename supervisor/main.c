@@ -88,7 +88,7 @@ int main(int argc, char **argv) {
         r = migrate_first(arguments.config, choices.bin_dir);
     if (r == 0) {
         settings_start_log(arguments.config);
-        r = supervisor_new(HX_TAKE(arguments.config), arguments.config_file, choices.bin_dir, &supervisor);
+        r = supervisor_new(HX_TAKE(arguments.config), choices.bin_dir, &supervisor);
     }
     if (r == 0)
         r = supervisor_run(supervisor);

@@ -184,7 +184,8 @@ static int read_fresh(struct supervisor *s) {
     struct hx_config_error error = { 0 };
     struct hx_config *config;
     _cleanup_buf_ struct hx_buf kept = { 0 };
-    int e = hx_config_load(s->config_file, &config, &error);
+    /* by its name, even where nobody gave one: with the file gone, the defaults would be another fleet's */
+    int e = hx_config_load(hx_config_file(s->setup->config), &config, &error);
     if (e == 0 && (e = hx_config_keep_fixed(config, s->setup->config, &kept, &error)) < 0)
         hx_config_free(config);
     if (e < 0) {

@@ -14,7 +14,6 @@
 #include "supervisor/supervisor.h"
 
 struct supervisor {
-    const char *config_file; /* or NULL */
     struct setup_common common;
     struct setup *setup; /* in force */
     struct reload reload;

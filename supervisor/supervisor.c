@@ -258,9 +258,8 @@ static void make_parts(struct supervisor *s) {
     reload_init(s);
 }
 
-int supervisor_new(struct hx_config *config, const char *config_file, const char *bin_dir, struct supervisor **ret) {
+int supervisor_new(struct hx_config *config, const char *bin_dir, struct supervisor **ret) {
     struct supervisor *s = hx_alloc(sizeof(*s));
-    s->config_file = config_file;
     s->instance_fd = -1;
     s->is_service = hx_notify_is_heard();
     int r = take_signals(s);

@@ -6,9 +6,8 @@
 struct supervisor;
 
 /* Takes the control socket and the instance's name, and makes ready to start. 0 and *ret, or the exit code to end with, which was explained on stderr.
- * Takes config over, whatever comes of it; config_file is where hx_config_load had it from (or NULL), for reloads. bin_dir NULL: the
- * children's programs lie beside ours. Both strings must live as long. */
-int supervisor_new(struct hx_config *config, const char *config_file, const char *bin_dir, struct supervisor **ret);
+ * Takes config over, whatever comes of it. bin_dir must live as long; NULL: the children's programs lie beside ours. */
+int supervisor_new(struct hx_config *config, const char *bin_dir, struct supervisor **ret);
 /* Starts the fleet, and runs until it has ended. Returns the exit code. */
 int supervisor_run(struct supervisor *s);
 struct supervisor *supervisor_free(struct supervisor *s);

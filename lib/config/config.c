@@ -111,6 +111,8 @@ int hx_config_load(const char *file, struct hx_config **ret, struct hx_config_er
         r = hx_load_file(c, file ? file : MAIN_FILE, false, reterr);
         if (r == -ENOENT && !file)
             r = 0;
+        else if (r >= 0)
+            c->file = hx_config_copy(c, file ? file : MAIN_FILE);
     }
     if (r >= 0)
         r = hx_load_handlers_d(c, file ? file : MAIN_FILE, reterr);
@@ -126,6 +128,10 @@ int hx_config_load(const char *file, struct hx_config **ret, struct hx_config_er
     }
     *ret = c;
     return 0;
+}
+
+const char *hx_config_file(const struct hx_config *c) {
+    return c->file;
 }
 
 const char *hx_config_string(const struct hx_config *c, enum hx_key key) {

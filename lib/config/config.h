@@ -83,6 +83,8 @@ struct hx_config_error {
  * read (*reterr too). Unknown HEIMDEX_* variables are collected as warnings. */
 int hx_config_load(const char *file, struct hx_config **ret, struct hx_config_error *reterr);
 struct hx_config *hx_config_free(struct hx_config *c);
+/* The file that was read, also where nobody named it; NULL: none was there, or c was unpacked. */
+const char *hx_config_file(const struct hx_config *c);
 
 /* The canonical text of any key but a list; NULL: unset. */
 const char *hx_config_string(const struct hx_config *c, enum hx_key key);

@@ -75,7 +75,7 @@ static int take_common(struct parse *p, const struct hx_option *option, const ch
     case HX_OPTION_CONFIG:
         if (*value == '\0')
             return complain(p, HX_EXIT_USAGE, "--config: needs a FILE");
-        p->config = p->ret->config_file = value;
+        p->config = value;
         return -1;
     case HX_OPTION_CONFIG_FD:
         if (hx_int_parse(value, 0, INT32_MAX, &fd) < 0)

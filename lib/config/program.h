@@ -32,7 +32,6 @@ typedef int (*hx_option_cb)(size_t index, const char *value, void *user);
 
 struct hx_arguments {
     struct hx_config *config; /* loaded and checked; caller frees with hx_config_free */
-    const char *config_file;  /* what --config said, or NULL: for hx_config_load again */
     char **words;             /* what isn't an option, in order (the front of argv, which is reordered) */
     int word_count;
 };

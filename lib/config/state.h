@@ -23,6 +23,7 @@ struct hx_value {
 };
 
 struct hx_config {
+    const char *file; /* that was read, or NULL */
     struct hx_value values[HX_KEYS];
     struct hx_handler_config *handlers;
     const char **handler_where; /* "FILE:LINE" of each */

@@ -50,6 +50,18 @@ def test_a_reload_of_a_bad_file(service, machine, jobs):
     until(lambda: "refused" not in service.status, what="a STATUS of the good file")
 
 
+def test_a_reload_without_its_file(service, machine):
+    """It isn't one with the defaults, though the unit names no file."""
+    service.start()
+    before = service.worker_pids()
+    machine.run("mv", service.config, service.config + ".gone")
+    assert machine.systemctl("reload", service.unit, check=False).returncode != 0
+    service.wait_status("2 workers, 0 jobs running", f"reload refused: {service.config}: No such file or directory")
+    assert service.worker_pids() == before
+    machine.run("mv", service.config + ".gone", service.config)
+    assert service.ctl("reload").stdout == "reloaded: nothing has changed\n"
+
+
 def test_a_stop_while_it_reloads(service, machine, env):
     """It ends the reload too, which is no failure."""
     with Proxy((env["PGHOST"], env["PGPORT"])) as proxy:

@@ -9,8 +9,10 @@ static void which_file(void **s) {
     setenv("HEIMDEX_CONFIG", in_scratch("b.conf"), 1);
     assert_int_equal(hx_config_load(in_scratch("a.conf"), &named, &e), 0);
     assert_int_equal(hx_config_int(named, HX_WORKER_SLOTS), 1);
+    assert_string_equal(hx_config_file(named), in_scratch("a.conf"));
     assert_int_equal(hx_config_load(NULL, &from_variable, &e), 0);
     assert_int_equal(hx_config_int(from_variable, HX_WORKER_SLOTS), 2);
+    assert_string_equal(hx_config_file(from_variable), in_scratch("b.conf"));
     setenv("HEIMDEX_CONFIG", in_scratch("none.conf"), 1);
     assert_string_equal(complaint_of(NULL, -ENOENT), "/none.conf: No such file or directory");
     assert_string_equal(complaint_of("/", -EISDIR), "/: Is a directory");
@@ -18,6 +20,7 @@ static void which_file(void **s) {
     if (access("/etc/heimdex", F_OK) != 0) { /* a host without an installation: environment and defaults */
         assert_int_equal(hx_config_load(NULL, &neither, &e), 0);
         assert_int_equal(hx_config_int(neither, HX_WORKER_SLOTS), 16);
+        assert_null(hx_config_file(neither));
     }
 }
 

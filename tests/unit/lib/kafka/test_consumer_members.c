@@ -1,6 +1,11 @@
 /* Membership in the group. */
 #include "tests/unit/lib/kafka/consumer_fixture.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void a_second_member_takes_its_share(void **state) {
     struct fixture *f = *state;
     open_consumer(f);
@@ -15,6 +20,26 @@ static void a_second_member_takes_its_share(void **state) {
     hx_consumer_store(f->c, "none", 0, 1);
     hx_consumer_close(other, DEADLINE_MS);
     until(&f->mock, f->revoked > before && hx_consumer_assigned(f->c));
+}
+
+/* The mock cluster would forget both a quarter of a second after the rebalance should have ended. */
+static void a_machine_that_stands_still_in_a_rebalance_costs_nobody_its_share(void **state) {
+    struct fixture *f = *state;
+    struct hx_consumer *other;
+    open_consumer(f);
+    until(&f->mock, hx_consumer_assigned(f->c));
+    assert_int_equal(new_consumer(f, NULL, quick, HX_ARRAY_LEN(quick), &other, NULL), 0);
+    until(&f->mock, f->revoked >= 2 * PARTITIONS);
+    run_for(&f->mock, 1200);
+    pid_t waker = fork();
+    if (waker == 0) {
+        poll(NULL, 0, 1500);
+        _exit(kill(getppid(), SIGCONT));
+    }
+    raise(SIGSTOP);
+    assert_int_equal(waitpid(waker, NULL, 0), waker);
+    until(&f->mock, hx_consumer_assigned(f->c) && hx_consumer_assigned(other));
+    hx_consumer_close(other, DEADLINE_MS);
 }
 
 /* max.poll.interval.ms, the client's own, must not be less than the session timeout, which quickened would be none to count on. */
@@ -72,6 +97,7 @@ static void one_that_leaves_gives_its_partitions_up_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_second_member_takes_its_share),
+        TEST(a_machine_that_stands_still_in_a_rebalance_costs_nobody_its_share),
         cmocka_unit_test_setup_teardown(membership_survives_idleness, setup_by_the_clock, teardown),
         TEST(a_fenced_member_goes_on_as_a_dynamic_one),
         TEST(one_that_leaves_gives_its_partitions_up_at_once),

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +17,23 @@
 
 #include <cmocka.h>
 
+enum { DEADLINE_MS = 10000 };
+
+/* A program's environment is there a moment after it is. */
+static void wait_for_environment(pid_t pid) {
+    char path[48], byte;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    for (int i = 0;; i++) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? read(fd, &byte, 1) : -1;
+        close(fd);
+        if (n == 1)
+            return;
+        assert_true(i < DEADLINE_MS);
+        poll(NULL, 0, 1);
+    }
+}
+
 static pid_t start_with(const char *variable, uint64_t mark, int death_signal) {
     const char *const argv[] = { "/bin/sleep", "60", NULL };
     const char *const envp[] = { "A=b", variable, NULL };
@@ -24,6 +42,7 @@ static pid_t start_with(const char *variable, uint64_t mark, int death_signal) {
     };
     pid_t pid;
     assert_int_equal(hx_spawn(&spec, &pid), 0);
+    wait_for_environment(pid);
     return pid;
 }
 

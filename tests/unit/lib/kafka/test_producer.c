@@ -161,8 +161,15 @@ static void a_partition_without_a_leader_is_passed_over(void **state) {
 static void a_record_fails_while_the_broker_is_away(void **state) {
     struct fixture *f = *state;
     open_producer(f, "message.timeout.ms=700");
-    assert_int_equal(hx_producer_send(f->p, "t", NULL, "a", 1, "g", NULL), 0);
-    until(&f->mock, f->ok == 1);
+    for (int tries = 0; f->ok < 1 && tries < 20; tries++) { /* a machine that has no time for us has none for 700 ms */
+        int before = f->failed;
+        assert_int_equal(hx_producer_send(f->p, "t", NULL, "a", 1, "g", NULL), 0);
+        until(&f->mock, f->ok + f->failed > before);
+    }
+    assert_int_equal(f->ok, 1);
+    assert_int_equal(strspn(f->users, "g"), f->failed + 1);
+    f->failed = 0;
+    f->users[1] = '\0';
     int64_t last = hx_producer_last_ok_ms(f->p);
     mock_down(&f->mock);
     assert_int_equal(hx_producer_send(f->p, "t", NULL, "b", 1, "b", NULL), 0);

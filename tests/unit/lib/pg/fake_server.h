@@ -29,14 +29,20 @@ struct fake {
 
 enum { FAKE_PAIRS = 16 };
 
-static inline int fake_listen(char port[8]) {
+/* A port that refuses, and that is nobody else's as long as this descriptor is open. */
+static inline int fake_refuse(char port[8]) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t n = sizeof a;
     assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
-    assert_int_equal(listen(fd, 16), 0);
     getsockname(fd, (struct sockaddr *)&a, &n);
     snprintf(port, 8, "%d", ntohs(a.sin_port));
+    return fd;
+}
+
+static inline int fake_listen(char port[8]) {
+    int fd = fake_refuse(port);
+    assert_int_equal(listen(fd, 16), 0);
     return fd;
 }
 

@@ -30,7 +30,7 @@ static void bad_options_are_refused(void **state) {
 static void a_refused_connection_fails_fast(void **state) {
     (void)state;
     char port[8];
-    close(fake_listen(port));
+    int nobody = fake_refuse(port);
     struct live l;
     open_at(&l, "127.0.0.1", port, 5000, true);
     struct outcome o;
@@ -41,12 +41,13 @@ static void a_refused_connection_fails_fast(void **state) {
     assert_false(o.error.in_doubt);
     assert_int_equal(l.downs, 1);
     live_close(&l);
+    close(nobody);
 }
 
 static void a_refused_connection_is_tried_until_the_deadline(void **state) {
     (void)state;
     char port[8];
-    close(fake_listen(port));
+    int nobody = fake_refuse(port);
     struct live l;
     open_at(&l, "127.0.0.1", port, 5000, false);
     struct outcome o;
@@ -59,6 +60,7 @@ static void a_refused_connection_is_tried_until_the_deadline(void **state) {
     assert_false(o.error.in_doubt);
     assert_int_equal(l.downs, 1); /* told once, not for each attempt */
     live_close(&l);
+    close(nobody);
 }
 
 static void an_unusable_keyword_is_said(void **state) {
@@ -110,9 +112,9 @@ static void what_is_known_is_said_while_it_is_tried_again(void **state) {
     struct live l;
     open_at(&l, "127.0.0.1", f.port, 5000, false);
     struct outcome o;
-    live_submit(&l, &one, 1500, &o);
     LIVE_UNTIL(&l, l.downs == 1);
     f.mute = true;
+    live_submit(&l, &one, 1500, &o);
     LIVE_UNTIL(&l, o.ends);
     assert_string_equal(o.error.sqlstate, "28P01");
     assert_int_equal(l.downs, 1);
@@ -270,7 +272,7 @@ static void freed_in_its_own_callback(struct hx_pg *pg, bool connected, const st
 static void may_be_freed_in_the_state_callback(void **state) {
     (void)state;
     char port[8];
-    close(fake_listen(port));
+    int nobody = fake_refuse(port);
     const char *keywords[] = { "host", "port", NULL }, *values[] = { "127.0.0.1", port, NULL };
     struct hx_pg_options options = defaults;
     options.keywords = keywords;
@@ -284,6 +286,7 @@ static void may_be_freed_in_the_state_callback(void **state) {
     assert_int_equal(o.ends, 1);
     assert_int_equal(o.class, HX_PG_UNAVAILABLE);
     live_close(&l);
+    close(nobody);
 }
 
 int main(void) {

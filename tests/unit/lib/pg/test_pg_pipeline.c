@@ -232,7 +232,12 @@ static void a_deadlock_asks_for_a_retry(void **state) {
     (void)state;
     LIVE_OR_SKIP();
     static const struct hx_pg_stmt first = { "first", "update pipeline.t set v = 'x' where id = $1::int4" };
-    static const struct hx_pg_stmt nap = { "nap", "select pg_sleep(0.3)" };
+    /* Each has its first row before either asks for its second. */
+    static const struct hx_pg_stmt meet = {
+        "meet",
+        "do $$ begin perform pg_advisory_xact_lock_shared(4712); while (select count(*) from pg_locks where locktype ="
+        " 'advisory' and objid = 4712 and granted) < 2 loop perform pg_sleep(0.01); end loop; end $$"
+    };
     struct live l, m;
     prepare_schema(&l);
     live_open(&m, &defaults);
@@ -243,7 +248,7 @@ static void a_deadlock_asks_for_a_retry(void **state) {
         struct hx_pg_tx *tx = hx_pg_tx_new("deadlock");
         hx_pg_tx_add(tx, &first);
         hx_pg_int4(tx, 1 + i);
-        hx_pg_tx_add(tx, &nap);
+        hx_pg_tx_add(tx, &meet);
         hx_pg_tx_add(tx, &first);
         hx_pg_int4(tx, 2 - i);
         hx_pg_submit(i ? m.pg : l.pg, tx, 0, outcome_cb, &o[i]);

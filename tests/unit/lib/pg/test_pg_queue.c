@@ -3,7 +3,7 @@
 
 #include "lib/pg/pg_internal.h"
 
-static const struct hx_pg_options defaults = { .timeout_ms = 1000, .depth = 1, .application_name = "test_pg_queue" };
+static const struct hx_pg_options defaults = { .timeout_ms = 20000, .depth = 1, .application_name = "test_pg_queue" };
 static const struct hx_pg_stmt one = { "one", "select 1::int8" };
 static const struct hx_pg_stmt nap = { "nap", "select 1 from pg_sleep(0.5)" };
 static const struct hx_pg_stmt long_nap = { "long_nap", "select 1 from pg_sleep(1.5)" };
@@ -11,10 +11,12 @@ static const struct hx_pg_stmt long_nap = { "long_nap", "select 1 from pg_sleep(
 static void a_transaction_may_take_longer_than_the_session_allows(void **state) {
     (void)state;
     LIVE_OR_SKIP();
+    struct hx_pg_options options = defaults;
+    options.settings = "-c statement_timeout=1s";
     struct live l;
-    live_open(&l, &defaults);
+    live_open(&l, &options);
     struct outcome o;
-    live_submit(&l, &long_nap, 5000, &o);
+    live_submit(&l, &long_nap, 30000, &o);
     LIVE_UNTIL(&l, o.ends);
     assert_int_equal(o.class, HX_PG_OK);
     assert_int_equal(o.rows, 1);
@@ -32,21 +34,28 @@ static void a_transaction_may_take_longer_than_the_session_allows(void **state) 
 static void what_waits_behind_another_has_its_own_deadline(void **state) {
     (void)state;
     LIVE_OR_SKIP();
-    struct live l;
-    live_open(&l, &defaults);
+    static const struct hx_pg_stmt held = { "held", "select 1 from pg_advisory_xact_lock(4711)" };
+    struct hx_pg_options options = defaults;
+    options.settings = "-c lock_timeout=20s";
+    struct live l, other;
+    live_open(&l, &options);
+    live_open(&other, &defaults);
     struct outcome a, b, c;
     assert_int_equal(live_run(&l, &one, &a), HX_PG_OK);
-    live_submit(&l, &nap, 0, &a);
+    LIVE_DO(&other, "select 1 from pg_advisory_lock(4711)");
+    live_submit(&l, &held, 0, &a);
     live_submit(&l, &one, 100, &b);
     live_submit(&l, &one, 0, &c);
     LIVE_UNTIL(&l, b.ends);
     assert_int_equal(a.ends, 0);
     assert_int_equal(b.class, HX_PG_UNAVAILABLE);
     assert_false(b.error.in_doubt);
+    LIVE_DO(&other, "select 1 from pg_advisory_unlock(4711)");
     LIVE_UNTIL(&l, c.ends);
     assert_int_equal(a.class, HX_PG_OK);
     assert_int_equal(c.class, HX_PG_OK);
     assert_int_equal(l.downs, 0);
+    live_close(&other);
     live_close(&l);
 }
 

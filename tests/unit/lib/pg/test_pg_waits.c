@@ -83,10 +83,11 @@ static void nobody_listens(void **state) {
     (void)state;
     char port[8];
     struct live l;
-    close(fake_listen(port));
+    int nobody = fake_refuse(port);
     open_at(&l, port);
     LIVE_UNTIL(&l, l.downs);
     live_close(&l);
+    close(nobody);
 }
 
 static void nobody_answers(void **state) {

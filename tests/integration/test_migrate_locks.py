@@ -20,7 +20,7 @@ def a_table_held(migrate, chain, apply):
 
 def test_a_table_that_somebody_holds(migrate, chain, apply):
     with a_table_held(migrate, chain, apply) as (holder, path):
-        done = apply("upgrade", "head", "--lock-timeout", "400ms", fails=75)
+        done = apply("upgrade", "head", "--lock-timeout", "1s", fails=75)
         holder.rollback()
     assert done.stderr.count("55P03") == 3
     last = done.stderr.splitlines()[-1]
@@ -72,7 +72,7 @@ def test_wait_for_a_server(migrate, chain):
 
 def test_statement_timeout(migrate, chain, apply):
     path = chain("a1", "", "create table t ();\nselect pg_sleep(60);")
-    done = apply("upgrade", "head", "--statement-timeout", "200ms", fails=1)
+    done = apply("upgrade", "head", "--statement-timeout", "2s", fails=1)
     assert f"heimdex-migrate: a1: {path}:7: 57014: " in done.stderr
     assert migrate.tables() == []
 

@@ -78,6 +78,10 @@ class Service:
     def messages(self):
         return self.machine.messages(self.unit)
 
+    def wait_message(self, words, seconds=20):
+        """journald writes down what it is sent a moment later."""
+        until(lambda: any(words in line for line in self.messages()), seconds, f"a line of {self.unit}: {words}")
+
     # ---- heimdexctl and heimdex-submit, there ----
 
     def ctl(self, *arguments, **options):

@@ -53,7 +53,7 @@ def test_a_first_installation_and_what_it_says_to_do(bare, env, database, postgr
     assert bare.run("stat", "-c", "%U:%G %a", "/run/heimdex").stdout == "heimdex:heimdex 755\n"
     service = Service(bare, {**env, "PGDATABASE": database.name}).configure()
     assert bare.systemctl("start", service.unit, check=False).returncode != 0
-    assert any("heimdex-migrate upgrade head" in line for line in service.messages())
+    service.wait_message("heimdex-migrate upgrade head")
     bare.run("runuser", "-u", "heimdex", "--", "env", f"PGPASSWORD={env['PGPASSWORD']}", "heimdex-migrate", "upgrade", "head")
     bare.systemctl("enable", "--now", service.unit)
     service.submit("mock_process", "--wait", "30s")

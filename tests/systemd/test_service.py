@@ -9,7 +9,7 @@ SLEEPER = {"type": "sleeper", "exec": ["/usr/bin/sleep", "300"], "max_attempts":
 def test_start_job_stop(service, machine, jobs, migrated):
     service.start()  # returns when it is ready
     assert service.show("Type", "NotifyAccess", "SubState", "WatchdogUSec") == ["notify", "main", "running", "30s"]
-    assert service.status.startswith("2 workers, 0 jobs running")
+    until(lambda: service.status.startswith("2 workers, 0 jobs running"), what="both its workers, of which one is enough to be ready")
     id = service.submit("mock_process", "--payload", '{"duration_ms": 10}')
     jobs.wait(id, "succeeded")
     processes = service.processes()
@@ -96,7 +96,7 @@ def test_a_frozen_supervisor_is_killed_by_its_watchdog(service, machine, jobs):
     machine.kill(service.pid, signal.SIGSTOP)
     until(lambda: service.restarts >= 1 and service.active == "active", 60, "its restart by the watchdog")
     assert not set(before) & set(service.processes())
-    assert any("Watchdog timeout" in line for line in service.messages() + [e["MESSAGE"] for e in machine.journal(f"UNIT={service.unit}")])
+    until(lambda: any("Watchdog timeout" in e["MESSAGE"] for e in machine.journal(f"UNIT={service.unit}")), what="systemd says why")
 
 
 def test_it_is_started_again_however_often_it_dies(service, machine):
@@ -114,4 +114,4 @@ def test_a_configuration_it_cannot_work_with_is_final(service, machine):
     machine.write(service.config, "worker : { slotz = 3; };\n")
     assert machine.systemctl("start", service.unit, check=False).returncode != 0
     assert service.show("ActiveState", "ExecMainStatus", "NRestarts") == ["failed", "78", "0"]
-    assert any("/etc/heimdex/heimdex.conf:1: worker.slotz: unknown key" in line for line in service.messages())
+    service.wait_message("/etc/heimdex/heimdex.conf:1: worker.slotz: unknown key")

@@ -121,10 +121,11 @@ def test_two_fleets_on_a_host(service, machine, env, postgres, template, jobs):
     try:
         service.start()
         media.configure(supervisor={"workers": 1}).start()
-        assert "1 worker, " in media.ctl("doctor", HEIMDEX_SUPERVISOR_CONTROL_SOCKET=media.socket, check=False).stdout
-        assert "2 workers, " in media.ctl("doctor", check=False).stdout  # of the main fleet
+        finds = lambda words, **env: until(lambda: words in media.ctl("doctor", check=False, **env).stdout, what=f"doctor says: {words}")
+        finds("1 worker, ", HEIMDEX_SUPERVISOR_CONTROL_SOCKET=media.socket)
+        finds("2 workers, ")  # of the main fleet
         media.configure(supervisor={"control_socket": media.socket})
-        assert "1 worker, " in media.ctl("doctor", check=False).stdout
+        finds("1 worker, ")
         assert media.ask(op="status")["instance"] == "media" and service.ask(op="status")["instance"] == "main"
         assert (media.show("Slice"), service.show("Slice")) == ("heimdex.slice", "heimdex.slice")
         machine.systemctl("reload", media.unit)
@@ -151,7 +152,7 @@ def test_without_a_schema_it_says_what_to_do(migrating, machine):
     machine.systemctl("disable", "heimdex-migrate.service")
     assert machine.systemctl("start", migrating.unit, check=False).returncode != 0
     assert migrating.show("ActiveState", "ExecMainStatus", "NRestarts") == ["failed", "78", "0"]
-    assert any("heimdex-migrate upgrade head" in line for line in migrating.messages())
+    migrating.wait_message("heimdex-migrate upgrade head")
 
 
 def test_the_schema_is_made_before_the_fleet_starts(migrating, machine, env, database):
@@ -164,7 +165,7 @@ def test_the_schema_is_made_before_the_fleet_starts(migrating, machine, env, dat
         assert machine.show("heimdex-migrate.service", "ActiveState") == "activating" and migrating.active == "inactive"
         proxy.refusing = False
         migrating.wait_active()
-        assert any("Running upgrade" in line for line in machine.messages("heimdex-migrate.service"))
+        until(lambda: any("Running upgrade" in line for line in machine.messages("heimdex-migrate.service")), what="what it did is in the journal")
         migrating.stop()
         migrating.start()  # nothing to do this time
         machine.off()

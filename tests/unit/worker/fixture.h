@@ -2,6 +2,7 @@
  * change them), refuse, or lose (the connection broke in its COMMIT). */
 #pragma once
 
+#include "tests/unit/slept.h"
 #include "tests/unit/worker/fake_commit.h"
 #include "tests/unit/worker/fake_config.h"
 #include "tests/unit/worker/fake_consumer.h"
@@ -76,6 +77,7 @@ static inline int begin(void **state) {
 static inline int end(void **state) {
     (void)state;
     struct worker *w = &worker;
+    start_clock();
     w->leaving = true;
     hx_pg_free(&work_pg);
     hx_pg_free(&side_pg);

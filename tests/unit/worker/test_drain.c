@@ -1,11 +1,5 @@
 /* The end of a worker's life in order. */
-#include "tests/unit/slept.h"
 #include "tests/unit/worker/fixture.h"
-
-static int end_and_start_clock(void **state) {
-    start_clock();
-    return end(state);
-}
 
 static void step_until_quiet(void) {
     worker_drain_step(&worker);
@@ -247,7 +241,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(in_a_hurry_a_handler_has_no_grace, begin, end),
         cmocka_unit_test_setup_teardown(a_grace_that_has_begun_is_over_then, begin, end),
         cmocka_unit_test_setup_teardown(so_is_that_of_one_that_ran_out_of_time, begin, end),
-        cmocka_unit_test_setup_teardown(a_silent_database_is_not_waited_for_in_the_end, begin, end_and_start_clock),
+        cmocka_unit_test_setup_teardown(a_silent_database_is_not_waited_for_in_the_end, begin, end),
         cmocka_unit_test_setup_teardown(what_is_asked_while_jobs_run_is_heard, begin, end),
         cmocka_unit_test_setup_teardown(a_second_order_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(one_that_was_retired_has_no_deadline_until_it_is_drained, begin, end),

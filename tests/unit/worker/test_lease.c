@@ -1,5 +1,4 @@
 /* The worker's row: registration, renewal, cancellations. */
-#include "tests/unit/slept.h"
 #include "tests/unit/worker/fixture.h"
 
 #include "lib/ledger/schema.h"

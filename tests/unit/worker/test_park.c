@@ -1,13 +1,7 @@
 /* A worker whose slots are taken gives back what it was told of. */
-#include "tests/unit/slept.h"
 #include "tests/unit/worker/records.h"
 
 enum { LONG_MS = 10000 };
-
-static int end_and_start_clock(void **state) {
-    start_clock();
-    return end(state);
-}
 
 /* All candidates have been here for a while. */
 static void let_them_wait(void) {
@@ -124,7 +118,7 @@ static void a_draining_worker_parks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_finds_no_slot_is_parked, open_consumer, close_consumer),
-        cmocka_unit_test_setup_teardown(who_came_just_now_may_stay, begin, end_and_start_clock),
+        cmocka_unit_test_setup_teardown(who_came_just_now_may_stay, begin, end),
         cmocka_unit_test_setup_teardown(a_free_slot_keeps_them, begin, end),
         cmocka_unit_test_setup_teardown(builtins_are_parked_by_builtins, begin, end),
         cmocka_unit_test_setup_teardown(clogged_slots_read_in_batches, open_consumer, close_consumer),

@@ -1,11 +1,5 @@
 /* Due rows straight from PostgreSQL. */
-#include "tests/unit/slept.h"
 #include "tests/unit/worker/fixture.h"
-
-static int end_and_start_clock(void **state) {
-    start_clock();
-    return end(state);
-}
 
 static struct hx_pg_tx *taking(void) {
     PUMP(find("take"));
@@ -211,7 +205,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_slot_that_ends_takes_the_next_at_once, begin, end),
         cmocka_unit_test_setup_teardown(a_busy_one_takes_a_share, begin, end),
         cmocka_unit_test_setup_teardown(one_that_kafka_drowns_takes_a_share, begin, end),
-        cmocka_unit_test_setup_teardown(its_share_is_once_a_second, begin, end_and_start_clock),
+        cmocka_unit_test_setup_teardown(its_share_is_once_a_second, begin, end),
         cmocka_unit_test_setup_teardown(one_that_has_not_started_what_it_took_takes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_doubt_only_delays_it, begin, end),
         cmocka_unit_test_setup_teardown(a_failure_is_tried_again, begin, end),

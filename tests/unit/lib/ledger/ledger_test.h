@@ -111,7 +111,6 @@ static inline const char *sql(const char *fmt, ...) {
 #define value(fmt, ...) sql("select (" fmt ")::text" __VA_OPT__(, ) __VA_ARGS__)
 #define assert_value(expected, ...) assert_string_equal(value(__VA_ARGS__), expected)
 
-/* A uuid in SQL; eight at once. */
 /* Whether a time was set to so long after a moment between `from`, which server_time said, and now. */
 #define SET_TO(column, after) \
     column " between '%s'::timestamptz + interval '" after "' and clock_timestamp() + interval '" after "'"
@@ -120,6 +119,7 @@ static inline void server_time(char from[64]) {
     hx_strcopy(from, 64, value("clock_timestamp()"));
 }
 
+/* A uuid in SQL; eight at once. */
 static inline const char *q(const struct hx_uuid *id) {
     static char texts[8][64];
     static unsigned next;

@@ -154,13 +154,14 @@ static void end_still(struct ward *w, int64_t now) {
 
 static void look(void *user) {
     struct post *post = user;
-    int64_t now = hx_mono_ms();
-    bool any = false, soon = false, awake = now - post->looked_ms < ASLEEP_MS; /* or else it was we who stood still */
+    int64_t now = hx_mono_ms(), since = now - post->looked_ms;
+    int64_t asleep = since < ASLEEP_MS ? 0 : since; /* then it was we who stood still: that time counts for nobody */
+    bool any = false, soon = false;
     post->looked_ms = now;
     for (struct ward *w = post->wards; w; w = w->next) {
         bool due = w->due;
-        if (!awake)
-            w->pulse_ms = now;
+        w->pulse_ms += asleep;
+        w->dead_ms += w->dead_ms ? asleep : 0;
         end_still(w, now);
         soon |= w->killed && hx_runs(w->pid);
         if (!is_unburied(w))

@@ -33,7 +33,8 @@ def two_runs(pids, first, then=""):
 
 
 def guard_of(supervisor):
-    return next(pid for pid in children_of(supervisor) if name_of(pid) == "heimdex-guard")
+    """It gives itself its name, while the fleet gets ready."""
+    return until(lambda: [pid for pid in children_of(supervisor) if name_of(pid) == "heimdex-guard"], what="the guard")[0]
 
 
 def looked(guard, times):
@@ -136,7 +137,8 @@ daemon(lambda: {FORGETFUL})
 def test_a_worker_freezes_under_a_frozen_supervisor(fleet, jobs, tmp_path):
     """Nobody of its fleet is left to kill it but the guard, which does so before the lease is over: then another host would run its job, too."""
     pids, worker = tmp_path / "pids", tmp_path / "worker"
-    options = {"handlers": [python("leaves", **QUICK_RETRIES)], "jobs": QUICK_RETRIES, "worker": {"slots": 1, "lease": "8s"}}
+    # The lease is so long that an eighth of it, which the guard is ahead of the others, is more than it may have to wait for a processor.
+    options = {"handlers": [python("leaves", **QUICK_RETRIES)], "jobs": QUICK_RETRIES, "worker": {"slots": 1, "lease": "16s"}}
     one = fleet(workers=1, **options)
     first = f"""open({str(worker)!r}, 'w').write(str(os.getppid()))
     note()
@@ -149,11 +151,12 @@ def test_a_worker_freezes_under_a_frozen_supervisor(fleet, jobs, tmp_path):
     os.kill(one.pid, signal.SIGSTOP)
     try:
         os.kill(*pids_in(worker), signal.SIGSTOP)
-        jobs.wait(id, "succeeded")
+        jobs.wait(id, "succeeded", 60)
     finally:
         os.kill(one.pid, signal.SIGCONT)
     assert (jobs.row(id)["attempt"], jobs.result(id)) == (2, [])  # nothing of the first run lived beside the second
-    assert (one.events("worker.reaped") or two.events("worker.reaped")) and "and so does pid" in one.log()
+    assert "and so does pid" in one.log()
+    until(lambda: one.events("worker.reaped") or two.events("worker.reaped"), what="who did it says so, by its supervisor")
 
 
 @pytest.mark.quick

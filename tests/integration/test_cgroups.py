@@ -63,7 +63,7 @@ def test_two_fleets_in_one(cgroup, fleet):
     one = fleet(wrap=cgroup.delegate().wrap, schedulers=0).start()
     workers = one.workers()
     two = fleet(wrap=cgroup.wrap, schedulers=0).start()
-    assert "another supervisor is in the cgroup of this process" in said(two)[0]
+    assert "another supervisor is in the cgroup of this process" in wait_for("its line", lambda: said(two))[0]
     assert two.stop() == 0 and one.workers() == workers
     assert one.stop() == 0
 
@@ -94,6 +94,6 @@ def test_daemons_end_when_a_supervisor_comes(cgroup, fleet):
     left = cgroup.groups()
     again = fleet(workers=1, wrap=cgroup.wrap).start()
     assert not alive(daemon)
-    assert said(again) == said(f)
+    wait_for("the same lines", lambda: said(again) == said(f))
     assert cgroup.group_of(again.pid) == "supervisor" and again.stop() == 0
     assert cgroup.groups() == ["supervisor"] and len(left) > 1

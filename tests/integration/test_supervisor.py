@@ -1,5 +1,6 @@
 """heimdex-supervisor from outside, with children of our own making (tests/fakes/fleet_child)."""
 import os
+import re
 import signal
 import sys
 import time
@@ -33,7 +34,7 @@ def test_starts_a_fleet_and_ends_it_cleanly(fleet):
         assert start["config"]["values"]["log.format"]["text"] == "json"
     assert sorted(s["slot"] for s in starts if s["name"] == "heimdex-worker") == [0, 1]
     wait_for("all workers", lambda: f.status() == "2 workers, 0 jobs running")
-    started = [e for e in f.events() if e.get("event") == "starting"]
+    started = wait_for("its first line", lambda: [e for e in f.events() if e.get("event") == "starting"])
     assert started[0]["config"]["supervisor.workers"] and starts[0]["argv"][3] in started[0]["message"]
     pids = f.workers() + f.schedulers() + [f.guard()]
     assert len(pids) == 4
@@ -69,12 +70,21 @@ def test_is_ready_only_with_worker_and_scheduler(fleet):
     assert f.ask({"op": "status"})["ready"] is True
 
 
+def seconds_in(f, before, behind=""):
+    """What its statuses say between the two: which second is left out is chance, since they come about once a second."""
+    return [int(a[len(before):len(a) - len(behind)]) for a in f.assignments() if re.fullmatch(re.escape(before) + r"\d+" + re.escape(behind), a)]
+
+
 def test_says_what_it_waits_for_and_for_how_long(fleet):
+    began = time.monotonic()
     f = fleet().plan("worker", waiting="PostgreSQL at db:1", detail="refused").start(ready=False)
-    f.wait_notified("STATUS=starting: waiting for PostgreSQL at db:1 for 2 s: refused")
+    said = wait_for("two of them", lambda: len(s := seconds_in(f, "STATUS=starting: waiting for PostgreSQL at db:1 for ", " s: refused")) > 1 and s)
+    assert 0 < said[0] < said[1] <= time.monotonic() - began
     assert {child["waiting"] for child in f.ask({"op": "status"})["children"]} == {"PostgreSQL at db:1: refused", None}
+    began = time.monotonic()
     g = fleet().plan("scheduler", without="Kafka at k:1").start()
-    g.wait_notified("STATUS=2 workers, 0 jobs running, without Kafka at k:1 for 2 s")
+    said = wait_for("two of them", lambda: len(s := seconds_in(g, "STATUS=2 workers, 0 jobs running, without Kafka at k:1 for ", " s")) > 1 and s)
+    assert 0 < said[0] < said[1] <= time.monotonic() - began
 
 
 def test_works_without_a_scheduler_of_its_own(fleet):
@@ -127,10 +137,10 @@ def test_restarts_a_killed_worker_and_has_its_death_settled(fleet):
     assert (said["op"], said["worker"], said["slot"], said["pid"], said["code"]) == ("death", 12, 0, worker, "SIGSEGV")
     assert said["detail"]["signal"] == signal.SIGSEGV and "last words" in said["detail"]["stderr"]
     wait_for("the next worker", lambda: f.status() == "1 worker, 0 jobs running" and f.workers() not in ([], [worker]))
-    death, = f.deaths()
+    death, = wait_for("its line", lambda: f.deaths())
     assert death["error_code"] == "SIGSEGV" and death["pid"] == worker and death["slot"] == 0
     assert "restarting at once" in death["message"] and "last words" in death["message"] and death["death"]["max_rss_kb"] > 0
-    assert "last words\n" in f.lines
+    wait_for("its words", lambda: "last words\n" in f.lines)
     assert f.stop() == 0
     assert len(f.fakes("message", "heimdex-scheduler")) == 1
 

@@ -37,9 +37,9 @@ def test_a_new_configuration_replaces_the_children_one_by_one(fleet):
     assert {(s["name"], s["slot"]) for s in starts[3:5]} == {("heimdex-worker", 0), ("heimdex-scheduler", 0)}
     assert [(s["name"], s["slot"]) for s in starts[5:]] == [("heimdex-worker", 1)]
     assert [values(s)["worker.slots"] for s in starts] == ["16"] * 3 + ["3"] * 3
-    assert [m["message"] for m in f.fakes("message", "heimdex-worker")] == [{"op": "retire"}] * 2
     deaths = wait_for("the end of the old ones", lambda: len(d := [e for e in f.events() if e.get("event") == "child.died"]) == 3 and d)
     assert sorted(d["pid"] for d in deaths) == sorted(old) and all(d["death"]["exit"] == 0 for d in deaths)
+    assert [m["message"] for m in f.fakes("message", "heimdex-worker")] == [{"op": "retire"}] * 2  # what they ended for
     wait_for("the new ones", lambda: f.status() == "2 workers, 0 jobs running")
     assert len(f.workers()) == 2 and len(f.schedulers()) == 1
     os.kill(f.workers()[0], signal.SIGKILL)
@@ -144,14 +144,15 @@ def test_old_workers_finish_what_they_run(fleet):
 
 
 def test_a_stop_has_old_workers_drain_within_the_time_that_is_in_force(fleet):
+    """It is long enough for the old one to say that it heard of it, before it is killed."""
     one = 'supervisor = {{ workers = 1; drain_timeout = "{}"; }};\njobs = {{ kill_grace = "100ms"; }};\n'.format
     f = full(fleet(file=one("1h")).plan("worker", term="slow", running=1).start(), 1)
-    f.plan("worker").configure(one("300ms"))
+    f.plan("worker").configure(one("3s"))
     assert f.reload()["code"] == 0
     f.signal(signal.SIGTERM)
     assert f.wait() == 0
     said = [m["message"] for m in f.fakes("message", "heimdex-worker")]
-    assert said == [{"op": "retire"}, {"op": "drain", "within_ms": 300}]
+    assert said == [{"op": "retire"}, {"op": "drain", "within_ms": 3000}]
 
 
 @pytest.mark.parametrize("role", ["worker", "scheduler"])
@@ -186,15 +187,19 @@ def test_a_child_that_dies_meanwhile_has_the_new_configuration(fleet):
 
 def test_workers_are_told_of_a_shorter_lease_before_anybody_expects_it(fleet):
     f = full(fleet(file=TWO).start())
+    first = f.workers()
     f.configure(TWO + 'worker = { lease = "10s"; };\n')
     assert f.reload()["code"] == 0
+    second = [pid for pid in f.workers() if pid not in first]
     f.configure(TWO + 'worker = { lease = "20s"; };\n')
     assert f.reload()["code"] == 0
 
-    def said():
-        return [m["message"] for m in f.fakes("message", "heimdex-worker")]
-    wait_for("all four have heard it", lambda: said().count({"op": "retire"}) == 4)
-    assert said()[:2] == [{"op": "lease", "ms": 10000}] * 2 and len(said()) == 6
+    def said(*pids):
+        return [m["message"] for m in f.fakes("message", "heimdex-worker") if m["pid"] in pids]
+    wait_for("all four have heard it", lambda: said(*first, *second).count({"op": "retire"}) == 4)
+    # Each for itself: who is slow hears both when another has ended.
+    assert all(said(pid) == [{"op": "lease", "ms": 10000}, {"op": "retire"}] for pid in first)
+    assert all(said(pid) == [{"op": "retire"}] for pid in second) and len(f.fakes("message", "heimdex-worker")) == 6
     assert f.stop() == 0
 
 
@@ -263,6 +268,7 @@ def test_before_it_was_ever_ready(fleet):
     f = fleet(file=TWO).plan("worker", ready=False).start(ready=False)
     f.wait_notified("STATUS=starting")
     wait_for("a scheduler", lambda: ("scheduler", 0) in slots(f, "ready"))
+    wait_for("both workers, which know their plan", lambda: len(f.fakes("start", "heimdex-worker")) == 2)
     f.plan("worker").configure(TWO + "worker = { slots = 3; };\n")
     assert f.reload()["code"] == 0
     f.wait_notified("READY=1")

@@ -169,8 +169,11 @@ class Fleet:
         self.process.send_signal(signo)
 
     def wait(self, seconds=PATIENCE):
+        """Its end; all that it said has been heard then."""
         code = self.process.wait(seconds)
         self.reader.join(seconds)
+        self.notify.shutdown(socket.SHUT_RD)  # behind what is in it already
+        self.hearer.join(seconds)
         return code
 
     def stop(self):

@@ -142,7 +142,7 @@ static json_t *op_ping(struct supervisor *s, const json_t *request) {
 
 static json_t *op_status(struct supervisor *s, const json_t *request) {
     (void)request;
-    refresh(s, false);
+    report_status(s); /* what is news to who asks is news to systemd, too */
     return json_pack("{s:b,s:i,s:s,s:s,s:b,s:s,s:o}", "ok", true, "pid", (int)getpid(), "instance", s->instance,
                      "incarnation", s->incarnation, "ready", report_can_work(s), "status", s->status, "children",
                      fleet_json(&s->fleet));

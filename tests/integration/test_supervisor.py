@@ -197,6 +197,18 @@ def say_running(pid, n):
     os.close(fd)
 
 
+def test_the_manager_hears_what_somebody_else_has_asked_for(fleet):
+    """Who asks for the status has it looked at anew, which is news to the manager, too."""
+    f = fleet(workers=1).start()
+    worker, = f.workers()
+    for running in range(1, 6):
+        say_running(worker, running)
+        text = f"1 worker, {running} job{'s' if running > 1 else ''} running"
+        wait_for("it to see them", lambda: f.ask({"op": "status"})["status"] == text)
+        f.wait_notified(f"STATUS={text}")
+    assert f.stop() == 0
+
+
 @pytest.mark.release  # the sanitizers' own library wants to be the first one
 def test_a_machine_that_stood_still_blames_nobody(fleet, tmp_path):
     """Supervisor and worker are stopped for an hour, and the supervisor is the first to go on: what it sees is a pulse that has stood

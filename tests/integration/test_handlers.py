@@ -112,7 +112,8 @@ print(json.dumps({"result": {"now": time.time(), "stdin": sys.stdin.read(), "env
 @pytest.mark.asan
 def test_a_handler_that_ignores_its_timeout(fleet, jobs, tmp_path):
     pids = tmp_path / "pids"
-    one = fleet(workers=1, handlers=[sh("deaf", TERM_DEAF.format(pids=pids), timeout="300ms", max_attempts=1)], jobs={"kill_grace": "300ms"})
+    # The timeout is longer than a shell takes to set its trap: before that the TERM would be its end.
+    one = fleet(workers=1, handlers=[sh("deaf", TERM_DEAF.format(pids=pids), timeout="3s", max_attempts=1)], jobs={"kill_grace": "300ms"})
     id = jobs.submit("deaf")
     jobs.wait(id)
     assert (jobs.status(id), jobs.row(id)["last_error_code"]) == ("dead_letter", "timeout")

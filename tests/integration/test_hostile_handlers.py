@@ -233,7 +233,8 @@ def test_out_of_memory(fleet, jobs):
         assert row["last_error_message"].startswith("the handler exited with 1 (memory_max 128M, ")
         assert jobs.events(id)[-1][2].get("max_rss_kb", 0) < 200_000
     assert jobs.events(bit_by_bit)[-1][2]["max_rss_kb"] > 64_000
-    assert "MemoryError" in one.log() and one.worker_pids() == workers
+    until(lambda: "MemoryError" in one.log(), what="its last words in the log")  # they come by the supervisor, their job's end doesn't
+    assert one.worker_pids() == workers
     fleet.check.update(acks=[at_once, bit_by_bit, modest, *others], finished=True)
 
 

@@ -78,6 +78,7 @@ def test_builtins_are_told_as_long_as_they_are_few(fleet, jobs):
     one = fleet(workers=1)
     ids = jobs.batch([{"type": "mock_process"}] * 1000)
     jobs.wait(ids, "succeeded")  # within 30 s: at most 50 and 5 a second
+    assert one.stop() == 0  # what the worker logs comes by the supervisor: now all of it is there
 
     def told(event):
         return [e["job_id"] for e in one.events(event)]

@@ -176,8 +176,9 @@ def test_the_supervisor_is_killed(fleet, jobs, logging_handler, handler_log, tmp
 def test_a_worker_that_is_frozen_loses_its_jobs(fleet, jobs, logging_handler, handler_log, kafka, prefix, tmp_path):
     """The supervisor kills it before its lease runs out, its handlers too, and only then do its jobs run elsewhere."""
     gate = tmp_path / "gate"
+    # Half of the lease is the supervisor's, five eighths are its guard's: the time between is more than it may have to wait for a processor.
     options = {"workers": 1, "handlers": [{"type": "logged", "exec": [logging_handler, handler_log], **QUICK_RETRIES}], "jobs": QUICK_RETRIES,
-               "worker": {"lease": "4s", "slots": 19}}
+               "worker": {"lease": "16s", "slots": 19}}
     one, _ = fleet(**options), fleet(**options)
     kafka.wait_for_group(prefix, 2)
     ids = jobs.batch([{"type": "logged", "payload": {"until": str(gate)}} for _ in range(20)])

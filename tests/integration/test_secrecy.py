@@ -105,7 +105,8 @@ def test_where_proc_hides_them(place, fleet, jobs):
     if os.geteuid() != 0 or subprocess.run([*HIDDEN_PROC, "true"], capture_output=True).returncode != 0:
         pytest.skip("no /proc can be mounted here")
     script = "os.kill(os.getppid(), signal.SIGTERM)\nos.kill(SUPERVISOR, signal.SIGTERM)\nprint('{\"result\":1}', flush=True)\ntime.sleep(1000)"
-    one = place.start(fleet, wrap=HIDDEN_PROC, handlers=[python("murder", max_attempts=2)])
+    # backoff_base: a second attempt, before it is canceled, would look for a supervisor that is dead, and fail.
+    one = place.start(fleet, wrap=HIDDEN_PROC, handlers=[python("murder", max_attempts=2)], jobs={"backoff_base": "1h", "backoff_max": "1h"})
     id = jobs.submit("murder", {"do": script.replace("SUPERVISOR", str(one.status()["pid"]))})
     until(lambda: len(one.events("signal.ignored")) == 2, 20, "both take no notice")
     assert {line["service"] for line in one.events("signal.ignored")} == {"heimdex-supervisor", "heimdex-worker"}

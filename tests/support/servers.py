@@ -155,7 +155,7 @@ def own_postgres(name):
 class Kafka:
     def __init__(self, directory, tls=None):
         """tls: a file with a key and its certificates, which it shows to those who come by tls_brokers. Read when it starts."""
-        self.directory, self.tls = Path(directory), tls
+        self.directory, self.tls, self.known = Path(directory), tls, set()
         self.ensure_running()
 
     @property
@@ -191,8 +191,17 @@ class Kafka:
         finally:
             os.kill(self.pid, signal.SIGCONT)
 
+    def have_topics(self, *names):
+        """They are there, with leaders. Who asks for one has it made, which takes Kafka longer than a submitter waits, if it has little time just then."""
+        def leaders(name):
+            return [int(leader) for leader in re.findall(rb" leader (-?\d+)", self.kcat("-L", "-t", name))]
+        for name in set(names) - self.known:
+            until(lambda: (found := leaders(name)) and min(found) >= 0, what=f"topic {name}")
+            self.known.add(name)
+
     def delete_topic(self, name):
         figures.fault()
+        self.known.discard(name)
         librdkafka.delete_topic(self.brokers, name)
 
     def wait_for_group(self, prefix, members):

@@ -53,10 +53,12 @@ class Submit:
 
 
 @pytest.fixture
-def submit(request, binaries, env):
+def submit(request, binaries, env, kafka):
     """Tests that don't read topics share some: making one takes Kafka a second."""
     shared = {} if "records" in request.fixturenames else {"HEIMDEX_KAFKA_TOPIC_PREFIX": "submit"}
-    return Submit(binaries, {**env, **shared})
+    made = Submit(binaries, {**env, **shared})
+    kafka.have_topics(*(f"{made.env['HEIMDEX_KAFKA_TOPIC_PREFIX']}.jobs.default{band}" for band in ("", ".high")))
+    return made
 
 
 @pytest.fixture

@@ -110,17 +110,17 @@ class Proxy:
             self.connections += 1
             server = socket.create_connection(self.target)
             self.pairs.append((client, server))
-            threading.Thread(target=self.pump, args=(client, server, True), daemon=True).start()
-            threading.Thread(target=self.pump, args=(server, client, False), daemon=True).start()
+            for source, target in (client, server), (server, client):
+                threading.Thread(target=self.pump, args=(source, target, source is client, self.swallowing), daemon=True).start()
 
-    def pump(self, source, target, from_client):
+    def pump(self, source, target, from_client, swallowing):
         total = 0
         try:
             while data := source.recv(65536):
                 total += len(data)
                 if from_client and self.swallow_after is not None and total > self.swallow_after:
-                    self.swallowing.set()
-                if from_client or not self.swallowing.is_set():
+                    swallowing.set()
+                if from_client or not swallowing.is_set():
                     target.sendall(data)
         except OSError:
             pass
@@ -131,15 +131,15 @@ class Proxy:
                 pass
 
     def cut(self):
+        # The next connection may come before this is at its end; what is cut goes on swallowing until then.
         pairs, self.pairs = self.pairs, []
-        self.swallow_after = None
+        self.swallow_after, self.swallowing = None, threading.Event()
         for pair in pairs:
             for one in pair:
                 try:
                     one.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
-        self.swallowing.clear()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from support.load import Load, rate, recovery
 from support.proxy import AFTER, BEFORE, REPLIED, Commit, Island, Proxy
 from support.process import alive
 from support.servers import own_postgres
-from support.wait import until
+from support.wait import below, until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="networks and file systems are root's")
 LINE = '{"type":"mock_process"}'
@@ -151,9 +151,10 @@ def test_a_commit_is_cut_for_good(proxy, through, fleet, jobs, env):
 # --- it stands still ---
 
 class Hanging:
-    """A handler that never ends by itself, and how long each of its runs lasted, as seen from outside."""
+    """A handler that never ends by itself, and how long each of its runs lasted, as seen from outside. Its timeout leaves a slow machine time for
+    whatever is to happen before it."""
 
-    def __init__(self, folder, timeout=1):
+    def __init__(self, folder, timeout=4):
         self.folder, self.timeout = folder / "hanging", timeout
         self.folder.mkdir()
         script = f"read stat < /proc/$$/stat; echo $stat > {self.folder}/new.$$; mv {self.folder}/new.$$ {self.folder}/$$; exec sleep 600"
@@ -167,8 +168,8 @@ class Hanging:
     def wait_for(self, n):
         until(lambda: len(self.started()) >= n)
 
-    def check_timeouts(self, figure, what):
-        """Whatever runs now ends on time."""
+    def lateness(self):
+        """Waits until whatever runs now has ended; by how much the last one was late."""
         left = {pid: start for pid, start in self.started().items() if alive(pid)}
         ended, deadline = [], time.monotonic() + 30
         assert left, "all have ended before the fault began"
@@ -177,22 +178,32 @@ class Hanging:
                 ended.append(time.clock_gettime(time.CLOCK_BOOTTIME) - left.pop(pid))
             time.sleep(0.002)
         assert not left
-        figure(f"{what}, a timeout is late by", max(ended) - self.timeout, 0.05, bound=1)
+        return max(ended) - self.timeout
+
+
+def check_timeouts(figure, what, lateness):
+    """Whatever runs in a fault ends on time. lateness(): has handlers time out in one, and returns by how much they were late."""
+    figure(f"{what}, a timeout is late by", below(1, lateness), 0.05, bound=1)
 
 
 def test_a_frozen_server_delays_no_timeout(fleet, jobs, postgres, migrated, env, tmp_path, figure):
     hanging = Hanging(tmp_path)
     running = fleet(workers=1, postgres={"timeout": "3s"}, worker={"lease": "30s"}, handlers=[hanging.handler])
-    acks = jobs.batch([{"type": "hanging"}] * 8)
-    hanging.wait_for(8)
-    with postgres.frozen():
-        hanging.check_timeouts(figure, "PostgreSQL is frozen")
-        done = jobs.binaries.submit("mock_process", env={**env, "HEIMDEX_POSTGRES_TIMEOUT": "1s"}, check=False, timeout=10)
-        assert (done.returncode, done.stdout) == (69, "")
-        until(lambda: "no answer within 3000 ms" in running.log() or "no connection within 3000 ms" in running.log())
-    thawed = time.monotonic()
-    jobs.wait(acks)
-    print(f"their ends were written {time.monotonic() - thawed:.1f} s after the thaw")
+    acks = []
+
+    def lateness():
+        acks.extend(jobs.batch([{"type": "hanging"}] * 8))
+        hanging.wait_for(len(acks))
+        with postgres.frozen():
+            late = hanging.lateness()
+            done = jobs.binaries.submit("mock_process", env={**env, "HEIMDEX_POSTGRES_TIMEOUT": "1s"}, check=False, timeout=10)
+            assert (done.returncode, done.stdout) == (69, "")
+            until(lambda: "no answer within 3000 ms" in running.log() or "no connection within 3000 ms" in running.log())
+        thawed = time.monotonic()
+        jobs.wait(acks)
+        print(f"their ends were written {time.monotonic() - thawed:.1f} s after the thaw")
+        return late
+    check_timeouts(figure, "PostgreSQL is frozen", lateness)
     assert {jobs.row(id)["status"] for id in acks} == {"dead_letter"} and restarts(running) == 0
     acks.append(jobs.submit("mock_process"))
     jobs.wait(acks)
@@ -203,11 +214,16 @@ def test_a_frozen_server_and_many_timeouts(fleet, jobs, postgres, tmp_path, figu
     """While connections are being given up and tried again, over and over, the loop turns."""
     hanging = Hanging(tmp_path)
     running = fleet(workers=1, postgres={"timeout": "100ms"}, worker={"lease": "30s"}, handlers=[hanging.handler])
-    acks = jobs.batch([{"type": "hanging"}] * 16)
-    hanging.wait_for(16)
-    with postgres.frozen():
-        hanging.check_timeouts(figure, "PostgreSQL is frozen and asked every 100 ms")
-    jobs.wait(acks)
+    acks = []
+
+    def lateness():
+        acks.extend(jobs.batch([{"type": "hanging"}] * 16))
+        hanging.wait_for(len(acks))
+        with postgres.frozen():
+            late = hanging.lateness()
+        jobs.wait(acks)
+        return late
+    check_timeouts(figure, "PostgreSQL is frozen and asked every 100 ms", lateness)
     assert restarts(running) == 0
     fleet.check.update(acks=acks, finished=True)
 
@@ -244,22 +260,27 @@ def test_a_silent_host_before_the_right_one(proxy, fleet, jobs, migrated, env):
 @needs_root
 def test_lost_packets(fleet, jobs, migrated, kafka, env, binaries, postgres, tmp_path, figure):
     """Nobody says that the connection is gone, on either side."""
-    hanging, island = Hanging(tmp_path, 3), Island()
+    hanging, island, acks = Hanging(tmp_path), Island(), []
     try:
         for port in env["PGPORT"], kafka.brokers.rpartition(":")[2]:
             island.proxy(port)
         running = fleet(workers=1, wrap=island.wrap, worker={"lease": "5s"}, postgres={"timeout": "3s"}, handlers=[hanging.handler])
-        acks = jobs.batch([{"type": "hanging"}] * 4)
-        hanging.wait_for(4)
-        island.drop(env["PGPORT"])
-        hanging.check_timeouts(figure, "packets are lost")
-        until(lambda: "no answer within" in running.log() or "retrying" in running.log())
-        late = jobs.batch([{"type": "mock_process"}] * 10)
-        island.mend()
-        mended = time.monotonic()
-        jobs.wait(acks + late)
-        print(f"all done {time.monotonic() - mended:.1f} s after the network was back")
-        fleet.check.update(acks=acks + late, finished=True)
+
+        def lateness():
+            before = len(hanging.started())
+            acks.extend(jobs.batch([{"type": "hanging"}] * 4))
+            hanging.wait_for(before + 4)
+            island.drop(env["PGPORT"])
+            late = hanging.lateness()
+            until(lambda: "no answer within" in running.log() or "retrying" in running.log())
+            acks.extend(jobs.batch([{"type": "mock_process"}] * 10))
+            island.mend()
+            mended = time.monotonic()
+            jobs.wait(acks)
+            print(f"all done {time.monotonic() - mended:.1f} s after the network was back")
+            return late
+        check_timeouts(figure, "packets are lost", lateness)
+        fleet.check.update(acks=acks, finished=True)
         assert running.stop() == 0
     finally:
         island.close()

@@ -17,6 +17,16 @@ def until(condition, seconds=20.0, what=None):
         time.sleep(0.02)
 
 
+def below(bound, measure, tries=4):
+    """Has measure() give less than the bound, and returns that: at the first try, or at a later one. As with within(): what is too late is so each
+    time; a machine that had no time for us for a moment is no finding."""
+    found = []
+    while not found or found[-1] >= bound:
+        assert len(found) < tries, f"{found}, every time {bound} or more"
+        found.append(measure())
+    return found[-1]
+
+
 def within(seconds, attempt, prepare=None, tries=4):
     """Has attempt() done in less than that, and returns its value: at the first try, or at a later one. What is too slow is so each time; a
     machine that had no time for us for a moment is no finding. prepare(): runs before each try, its value is the attempt's argument."""

@@ -244,14 +244,16 @@ def test_hosts_may_differ_in_their_lease(hosts, fleet, jobs, migrated, gate):
     (patient,) = hosts("one", worker={"lease": "1m", "slots": 64})
     ids = jobs.batch([{"type": "gated"}] * 4)
     until(lambda: len(gate.runs()) == 4)
-    (hasty,) = hosts("two", worker={"lease": "1s", "slots": 64})
+    (hasty,) = hosts("two", worker={"lease": "4s", "slots": 64})
+    # It is silent for so long that the others are for more than the hasty lease, before or after the one renewal that they may have meanwhile.
     lost = migrated.one("""insert into worker (host, hostname, instance, slot, incarnation, boot_id, pid, version, types, lease_ms)
-                           values ('x', 'gone', 'x', 0, gen_random_uuid(), 'x', 1, 'x', '{}', 4000) returning id""")
-    until(lambda: migrated.one("select dead from worker where id = %s", lost), 20, "one that is silent for its lease is missed")
+                           values ('x', 'gone', 'x', 0, gen_random_uuid(), 'x', 1, 'x', '{}', 10000) returning id""")
+    until(lambda: migrated.one("select dead from worker where id = %s", lost), 30, "one that is silent for its lease is missed")
     gate.open()
     jobs.wait(ids)
     assert {jobs.row(id)["attempt"] for id in ids} == {1}
-    assert [e["worker"] for e in hasty.events("worker.reaped")] == [str(lost)] and not patient.events("worker.reaped")
+    # By either, or by both at once: the patient one looks as often as the shortest lease that it knows of wants.
+    assert {e["worker"] for each in (patient, hasty) for e in each.events("worker.reaped")} == {str(lost)}
     fleet.check.update(acks=ids, finished=True)
 
 

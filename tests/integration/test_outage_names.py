@@ -53,7 +53,7 @@ def names(tmp_path):
 def test_no_name_server_answers(names, fleet, jobs, migrated, env, binaries, gate, tmp_path):
     """The loop turns meanwhile: a handler's timeout fires on time, and the supervisor finds nobody that stands still."""
     pids = tmp_path / "pids"
-    running = fleet(workers=2, wrap=names.wrap, env={"PGHOST": NAME}, postgres={"timeout": "2s"}, worker={"lease": "4s"}, handlers=[
+    running = fleet(workers=2, wrap=names.wrap, env={"PGHOST": NAME}, postgres={"timeout": "2s"}, worker={"lease": "8s"}, handlers=[
         {"type": "hangs", "timeout": "6s", "max_attempts": 1, "exec": ["/bin/sh", "-c", f"echo $$ >> {pids}; exec sleep 600"]},
         {"type": "works", "max_attempts": 1, "exec": ["/bin/sh", "-c", f"{gate.sh}; echo '{{}}'"]}])
     hanging, working = [jobs.submit("hangs") for _ in range(2)], [jobs.submit("works") for _ in range(2)]
@@ -75,7 +75,8 @@ def test_no_name_server_answers(names, fleet, jobs, migrated, env, binaries, gat
     ended = time.monotonic() - since
     print(f"\nhandlers with a timeout of 6 s ended {ended:.1f} s after the name was forgotten; submit gave up after {took:.1f} s")
     until(lambda: "could not translate host name" in running.log())
-    names.wait_for_repeat()  # that is more than a lease
+    names.wait_for_repeat()
+    until(lambda: len({event["worker"] for event in running.events("lease.lapsed")}) == 2, what="more than a lease")
     assert running.worker_pids() == workers and sum(child["restarts"] for child in running.children()) == 0
     gate.open()
     names.know()

@@ -67,7 +67,7 @@ def test_it_goes_and_comes_back(fleet, jobs, postgres, migrated, kafka, prefix, 
 
 def test_it_is_away_for_twice_a_lease(fleet, jobs, postgres, gate):
     """Two hosts' worth of fleets: whoever is back first must not take the others for dead."""
-    lease = 3
+    lease = 6  # half of it is what a process may stand still before its supervisor ends it
     options = {"workers": 2, "worker": {"lease": f"{lease}s", "slots": 8}, "jobs": QUICK_RETRIES, "handlers": [sh("gated", gate.sh)]}
     fleets = [fleet(**options), fleet(**options)]
     held = jobs.batch([{"type": "gated"}] * 16)

@@ -159,9 +159,11 @@ def test_nobody_reads_any_more(submit, migrated, tmp_path):
 
 
 def test_a_reader_that_takes_its_time(submit, migrated):
-    process = submit.start("--batch", "-", env={"HEIMDEX_POSTGRES_TIMEOUT": "1s"})
+    process = submit.start("--batch", "-", env={"HEIMDEX_POSTGRES_TIMEOUT": "3s"})
     threading.Thread(target=lambda: (process.stdin.write(b'{"type":"t"}\n' * 10000), process.stdin.close())).start()
     until(lambda: migrated.one("select count(*) from job") == 10000)
+    taken = time.monotonic() + 3.5  # longer than PostgreSQL may take
+    until(lambda: time.monotonic() > taken)
     out = process.stdout.read().decode()
     assert process.wait(30) == 0
     assert len(set(ids_of(out))) == 10000

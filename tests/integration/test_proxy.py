@@ -246,7 +246,7 @@ def test_a_client_vanishes(pgbench, table, wire):
     assert pgbench().returncode != 0
     left = "select pid from pg_stat_activity where application_name = 'pgbench'"
     pid = until(lambda: table.sql(left))[0][0]
-    assert table.one("select count(*) from pg_locks where pid = %s and mode = 'RowExclusiveLock'", pid) == 1
+    until(lambda: table.one("select count(*) from pg_locks where pid = %s and mode = 'RowExclusiveLock'", pid) == 1, what="what has arrived to be done")
     assert table.sql(left) == [(pid,)]
     table.sql("select pg_terminate_backend(%s)", pid)
     until(lambda: not table.sql(left))

@@ -23,7 +23,7 @@ class Scheduler:
                                           stdout=out, stderr=out, **options)
 
     def events(self, name=None):
-        lines = [json.loads(line) for line in open(self.log_path) if line.startswith("{")]
+        lines = [json.loads(line) for line in open(self.log_path) if line.startswith("{") and line.endswith("\n")]
         return [line for line in lines if name is None or line["event"] == name]
 
     def ready(self):

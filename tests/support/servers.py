@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from . import figures, librdkafka
-from .process import alive, linked, threads_of
+from .process import alive, linked, state_of, threads_of
 from .wait import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -112,6 +112,7 @@ class Postgres:
         """The kernel accepts connections, and nobody says anything."""
         figures.fault()
         os.kill(self.pid, signal.SIGSTOP)  # first: then there are no new backends
+        until(lambda: state_of(self.pid) == "T", what="the postmaster to stand still")  # it may be making one
         family = self.family()
         for pid in family:
             os.kill(pid, signal.SIGSTOP)

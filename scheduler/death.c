@@ -82,6 +82,12 @@ static void take_evidence(struct death *d, int fd) {
     hx_evidence_unmap(evidence);
 }
 
+/* What its fleet cut short is as little its fault as what had ended: it runs again, and has one more attempt for that. */
+static void acquit(struct death *d) {
+    for (size_t i = 0; i < d->n; i++)
+        d->ended[i] = true;
+}
+
 struct death *death_from_message(const json_t *message, int fd) {
     json_int_t number, worker = 0;
     if (hx_json_get_int(message, "death", &number) <= 0)
@@ -100,6 +106,10 @@ struct death *death_from_message(const json_t *message, int fd) {
     d->message = hx_strdup(text);
     d->detail = json_is_object(detail) ? hx_json_dump(detail) : hx_strdup("{}");
     take_evidence(d, fd);
+    bool cut_short = false;
+    hx_json_get_bool(message, "cut_short", &cut_short);
+    if (cut_short)
+        acquit(d);
     return d;
 }
 

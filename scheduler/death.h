@@ -11,7 +11,7 @@ struct death {
     int32_t worker;      /* 0: it died before it had a row */
     struct hx_uuid *ids; /* what had started, ascending; each (id, fence) once */
     int32_t *fences;
-    bool *ended;
+    bool *ended; /* or cut short by the fleet */
     size_t n;
     bool no_evidence;
     char *code, *message, *detail; /* detail: a JSON object */

@@ -84,7 +84,8 @@ static struct death *take_remains(struct child *child, pid_t pid, int status, co
         .slot = child->slot,
         .pid = pid,
         .wait_status = status,
-        .stood_still = child->stuck,
+        .stood_still = child->stuck && !child->cut_short,
+        .cut_short = child->cut_short,
         .lived_ms = hx_mono_ms() - child->started_ms,
         .evidence_fd = child->evidence_fd,
         .evidence = child->evidence,
@@ -107,7 +108,7 @@ static void forget_process(struct child *child) {
     set_text(&child->detail, NULL);
     set_text(&child->without, NULL);
     set_text(&child->fatal, NULL);
-    child->stuck = child->retired = false;
+    child->stuck = child->cut_short = child->retired = false;
 }
 
 /* The pid goes first: from here on it is nobody's, and nothing may signal it. */
@@ -271,6 +272,8 @@ static void (*const actions[])(struct child *child) = {
 _Static_assert(HX_ARRAY_LEN(actions) == CHILD_ACTIONS, "each action is known");
 
 void child_event(struct child *child, enum child_event event) {
+    if ((event == CHILD_OVERDUE || event == CHILD_END) && child->pid > 0 && !child->stuck)
+        child->cut_short = true;
     if ((event == CHILD_STUCK || event == CHILD_OVERDUE) && child->pid > 0) {
         child->stuck = true;
         child_log_stuck(child, event);

@@ -51,6 +51,7 @@ struct child {
     uint64_t setup;      /* what it was started with */
     bool retired;        /* it was told so */
     bool stuck;          /* we killed it for standing still or being late */
+    bool cut_short;      /* we killed it because its fleet's time was over: no fault of what it ran */
     struct hx_evidence *evidence;
     int evidence_fd;
     struct hx_channel *channel;

@@ -51,7 +51,9 @@ static void describe_end(struct death *d) {
     } else if (WIFSIGNALED(status)) {
         snprintf(d->code, sizeof(d->code), "%s", hx_signal_name(WTERMSIG(status)));
         d->message = hx_printf("was killed by %s%s%s", d->code, WCOREDUMP(status) ? " (core dumped)" : "",
-                               d->stood_still ? ", ours: it stood still or did not end in time" : "");
+                               d->stood_still ? ", ours: it stood still"
+                               : d->cut_short ? ", ours: it did not end in time"
+                                              : "");
     } else {
         snprintf(d->code, sizeof(d->code), "EXIT_%d", WEXITSTATUS(status));
         d->message = hx_printf("ended with exit code %d", WEXITSTATUS(status));
@@ -72,6 +74,8 @@ void death_describe(struct death *d, const struct rusage *usage, const char *fat
         json_object_set_new(d->detail, "core", json_true());
     if (d->stood_still)
         json_object_set_new(d->detail, "stood_still", json_true());
+    if (d->cut_short)
+        json_object_set_new(d->detail, "reason", json_string("drain"));
     json_object_set_new(d->detail, "lived_ms", json_integer(d->lived_ms));
     json_object_set_new(d->detail, "user_ms", json_integer(milliseconds(usage->ru_utime)));
     json_object_set_new(d->detail, "system_ms", json_integer(milliseconds(usage->ru_stime)));
@@ -94,6 +98,7 @@ json_t *death_message(const struct death *d) {
     json_object_set_new(m, "pid", json_integer(d->pid));
     json_object_set_new(m, "code", json_string(d->code));
     json_object_set_new(m, "message", json_string(sentence));
+    json_object_set_new(m, "cut_short", json_boolean(d->cut_short));
     json_object_set(m, "detail", d->detail);
     return m;
 }

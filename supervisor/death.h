@@ -18,7 +18,8 @@ struct death {
     int slot;
     pid_t pid;
     int wait_status;
-    bool stood_still; /* we killed it because its pulse stood still, or it was late */
+    bool stood_still; /* we killed it because its pulse stood still */
+    bool cut_short;   /* we killed it because its fleet's time was over: what it ran is not to blame */
     int64_t lived_ms;
     int evidence_fd;
     struct hx_evidence *evidence; /* NULL: it was never started */

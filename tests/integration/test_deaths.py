@@ -154,6 +154,23 @@ def test_a_drain_cuts_short_what_takes_too_long(fleet, jobs, tmp_path, migrated)
 
 @pytest.mark.quick
 @pytest.mark.asan
+def test_a_drain_that_its_worker_has_no_time_for(fleet, jobs):
+    """The fleet kills the worker, which is no crash of what it ran: as if the worker had said so itself."""
+    one = fleet(workers=1, handlers=[sh("long", "exec sleep 1000")], supervisor={"drain_timeout": "500ms"}, jobs={"kill_grace": "500ms"})
+    ids = [jobs.submit("long"), jobs.submit("mock_process", {"duration_ms": 60_000})]
+    jobs.wait(ids, "running")
+    one.kill_worker(signo=signal.SIGSTOP)
+    assert one.stop() == 0
+    assert "did not end in time, killing it" in one.log()
+    for id in ids:
+        row = jobs.row(id)
+        assert (row["status"], row["attempt"], row["max_attempts"], row["crash_count"]) == ("queued", 1, 6, 0)
+        assert jobs.events(id)[-1][2]["reason"] == "drain"
+    fleet.check.update(acks=ids, stopped=True)
+
+
+@pytest.mark.quick
+@pytest.mark.asan
 def test_the_supervisor_is_killed(fleet, jobs, logging_handler, handler_log, tmp_path):
     """Workers and handlers die with it; the next one releases what they held, long before their lease has run out."""
     gate = tmp_path / "gate"

@@ -18,8 +18,8 @@ def until(condition, seconds=20.0, what=None):
 
 
 def below(bound, measure, tries=4):
-    """Has measure() give less than the bound, and returns that: at the first try, or at a later one. As with within(): what is too late is so each
-    time; a machine that had no time for us for a moment is no finding."""
+    """Has measure() give less than the bound, and returns that: at the first try, or at a later one. What is too late is so each time; a machine that
+    had no time for us for a moment is no finding."""
     found = []
     while not found or found[-1] >= bound:
         assert len(found) < tries, f"{found}, every time {bound} or more"
@@ -27,14 +27,14 @@ def below(bound, measure, tries=4):
     return found[-1]
 
 
-def within(seconds, attempt, prepare=None, tries=4):
-    """Has attempt() done in less than that, and returns its value: at the first try, or at a later one. What is too slow is so each time; a
-    machine that had no time for us for a moment is no finding. prepare(): runs before each try, its value is the attempt's argument."""
-    took = []
-    while not took or took[-1] >= seconds:
-        assert len(took) < tries, f"took {took} s, every time {seconds} s or more"
+def within(seconds, attempt, prepare=None):
+    """The same for the time that attempt() takes; returns its value. prepare(): runs before each try, its value is the attempt's argument."""
+    values = []
+
+    def seconds_taken():
         prepared = [prepare()] if prepare else []
         began = time.monotonic()
-        value = attempt(*prepared)
-        took.append(time.monotonic() - began)
-    return value
+        values.append(attempt(*prepared))
+        return time.monotonic() - began
+    below(seconds, seconds_taken)
+    return values[-1]

@@ -1,13 +1,14 @@
 -- What a dead worker held goes on elsewhere. By the evidence of what had started:
 --   not started         queued again, its attempt given back
---   ended, not written  queued again, with one more attempt allowed: the run is lost, not the job's fault
+--   ended, not written  queued again, with one more attempt allowed: the run is lost, not the job's fault (so is one that
+--                       the fleet cut short)
 --   started             failed with the way the worker died, a crash counted, due after a backoff; dead_letter when its
 --                       attempts are used up, or when it took down more workers than allowed
 --   asked to stop       canceled, whichever it was (`stop` is the reason that was given); releasing.sql in front of this sees to
 --                       it that no request is missed
 -- What the worker printed as it died is told of what had started alone: nothing of it can be the others'.
 -- $1 worker $2 ids with evidence $3 their fences $4 true: had ended $5 no evidence: all count as started
--- $6 error code $7 message $8 detail of the death (jsonb object) $9 backoff base ms $10 backoff max ms $11 max crashes
+-- $6 error code $7 message $8 detail of the death (jsonb object; its reason is that of the events, else: worker died) $9 backoff base ms $10 backoff max ms $11 max crashes
 with held as materialized (
     select distinct u.id from claim c cross join unnest(c.ids) as u (id) where c.worker = $1::int4
 ), known as materialized (
@@ -44,7 +45,7 @@ with held as materialized (
     insert into job_event (job_id, ts, prev_status, next_status, detail_json)
     select id, updated_at, 'running', status,
            case when what = 'started' then $8::jsonb else $8::jsonb - 'stderr' end
-             || jsonb_build_object('reason', coalesce(stop, 'worker died'), 'run', what, 'attempt', attempt, 'crashes', crash_count)
+             || jsonb_build_object('reason', coalesce(stop, $8::jsonb ->> 'reason', 'worker died'), 'run', what, 'attempt', attempt, 'crashes', crash_count)
              || case when what = 'started' then jsonb_build_object('error', jsonb_build_object('code', $6::text, 'message', $7::text))
                      else '{}' end
       from freed

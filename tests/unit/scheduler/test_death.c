@@ -67,6 +67,18 @@ static void the_evidence_becomes_sorted_arrays(void **state) {
     death_free(d);
 }
 
+static void what_was_cut_short_counts_as_ended(void **state) {
+    struct memory *m = *state;
+    put(m, 0, 3, 2, HX_EVIDENCE_STARTED);
+    put(m, 1, 4, 1, HX_EVIDENCE_ENDED);
+    _cleanup_json_ json_t *text = message();
+    json_object_set_new(text, "cut_short", json_true());
+    struct death *d = death_from_message(text, m->fd);
+    assert_int_equal(d->n, 2);
+    assert_true(d->ended[0] && d->ended[1]);
+    death_free(d);
+}
+
 static void one_run_counts_once_and_started_wins(void **state) {
     struct memory *m = *state;
     put(m, 0, 3, 2, HX_EVIDENCE_ENDED);
@@ -153,6 +165,7 @@ static void the_ledger_gets_it_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_evidence_becomes_sorted_arrays, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_cut_short_counts_as_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(one_run_counts_once_and_started_wins, setup, teardown),
         cmocka_unit_test_setup_teardown(the_evidence_may_be_full, setup, teardown),
         cmocka_unit_test_setup_teardown(without_readable_evidence_everything_counts_as_started, setup, teardown),

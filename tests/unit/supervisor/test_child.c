@@ -103,15 +103,40 @@ static void a_program_that_is_missing_is_tried_again(void **s) {
     assert_true(child.restarts >= 1);
 }
 
+/* A worker that takes no notice of TERM, from now on. */
+static void start_deaf(void) {
+    char out[128];
+    snprintf(out, sizeof(out), "%s/out", scratch_dir);
+    scratch_program("heimdex-worker", "trap '' TERM; echo >out; exec sleep 1000");
+    child_event(&child, CHILD_START);
+    while (access(out, F_OK) < 0)
+        hx_loop_once(loop, 10);
+}
+
+/* Which is no fault of what it ran. */
 static void is_killed_when_it_does_not_drain(void **s) {
     (void)s;
-    scratch_program("heimdex-worker", "trap '' TERM; while :; do sleep 0.02; done");
-    child_event(&child, CHILD_START);
+    start_deaf();
     child_event(&child, CHILD_DRAIN);
     until_deaths(1);
-    assert_true(WIFSIGNALED(dead->wait_status)); /* by TERM, if it came before the trap */
+    assert_string_equal(dead->code, "SIGKILL");
+    assert_true(dead->cut_short && !dead->stood_still);
     assert_int_equal(child.state, CHILD_DOWN);
     assert_false(hx_timer_armed(child.restart_timer) || hx_timer_armed(child.deadline_timer));
+}
+
+static void one_that_is_ended_is_cut_short(void **s) {
+    (void)s;
+    scratch_program("heimdex-worker", "exec sleep 1000");
+    child_event(&child, CHILD_START);
+    child_event(&child, CHILD_END);
+    until_deaths(1);
+    assert_true(dead->cut_short && !dead->stood_still);
+    child_event(&child, CHILD_START);
+    child_event(&child, CHILD_STUCK); /* that it is ended, too, doesn't excuse it */
+    child_event(&child, CHILD_END);
+    until_deaths(2);
+    assert_true(dead->stood_still && !dead->cut_short);
 }
 
 static void has_less_time_in_a_hurry(void **s) {
@@ -150,7 +175,7 @@ static void is_killed_when_its_pulse_stands_still(void **s) {
     child_check_pulse(&child, now + 1999);
     assert_int_equal(child.state, CHILD_FROZEN);
     until_deaths(1);
-    assert_true(dead->stood_still);
+    assert_true(dead->stood_still && !dead->cut_short);
     assert_string_equal(dead->code, "SIGKILL");
     assert_int_equal(child.state, CHILD_PAUSED);
 }
@@ -234,6 +259,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(comes_again_and_again, open_child, close_child),
         cmocka_unit_test_setup_teardown(a_program_that_is_missing_is_tried_again, open_child, close_child),
         cmocka_unit_test_setup_teardown(is_killed_when_it_does_not_drain, open_child, close_child),
+        cmocka_unit_test_setup_teardown(one_that_is_ended_is_cut_short, open_child, close_child),
         cmocka_unit_test_setup_teardown(has_less_time_in_a_hurry, open_child, close_child),
         cmocka_unit_test_setup_teardown(is_killed_when_its_pulse_stands_still, open_child, close_child),
         cmocka_unit_test_setup_teardown(a_pulse_is_older_than_the_look, open_child, close_child),

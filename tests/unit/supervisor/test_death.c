@@ -13,14 +13,24 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static struct death *make(int status, const char *fatal, const char *tail, size_t n) {
+static struct death *make_so(const struct death *how, int status, const char *fatal, const char *tail, size_t n) {
     struct death *d = hx_alloc(sizeof(*d));
     struct rusage usage = { .ru_utime = { 1, 500000 }, .ru_maxrss = 4096 };
-    *d = (struct death){
-        .role = "worker", .slot = 3, .pid = 4711, .wait_status = status, .evidence_fd = -1, .worker_id = 12, .number = 7
-    };
+    *d = (struct death){ .role = "worker",
+                         .slot = 3,
+                         .pid = 4711,
+                         .wait_status = status,
+                         .stood_still = how->stood_still,
+                         .cut_short = how->cut_short,
+                         .evidence_fd = -1,
+                         .worker_id = 12,
+                         .number = 7 };
     death_describe(d, &usage, fatal, tail, n);
     return d;
+}
+
+static struct death *make(int status, const char *fatal, const char *tail, size_t n) {
+    return make_so(&(struct death){ 0 }, status, fatal, tail, n);
 }
 
 static const char *text_of(const struct death *d, const char *key) {
@@ -44,6 +54,29 @@ static void names_a_signal(void **s) {
                         "worker 3 (pid 4711) was killed by SIGSEGV (core dumped)");
     death_free(d);
     assert_null(death_free(NULL));
+}
+
+static void says_why_we_killed_it(void **s) {
+    (void)s;
+    static const struct {
+        struct death how;
+        const char *message, *reason;
+    } cases[] = {
+        { { .stood_still = true }, "was killed by SIGKILL, ours: it stood still", NULL },
+        { { .cut_short = true }, "was killed by SIGKILL, ours: it did not end in time", "drain" },
+        { { 0 }, "was killed by SIGKILL", NULL },
+    };
+    for (size_t i = 0; i < HX_ARRAY_LEN(cases); i++) {
+        struct death *d = make_so(&cases[i].how, SIGKILL, NULL, "", 0);
+        assert_string_equal(d->message, cases[i].message);
+        assert_int_equal(text_of(d, "reason") != NULL, cases[i].reason != NULL);
+        if (cases[i].reason)
+            assert_string_equal(text_of(d, "reason"), cases[i].reason);
+        assert_int_equal(json_is_true(json_object_get(d->detail, "stood_still")), cases[i].how.stood_still);
+        _cleanup_json_ json_t *m = death_message(d);
+        assert_int_equal(json_is_true(json_object_get(m, "cut_short")), cases[i].how.cut_short);
+        death_free(d);
+    }
 }
 
 static void names_an_exit_code(void **s) {
@@ -83,6 +116,7 @@ static void bears_any_output(void **s) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_a_signal),
+        cmocka_unit_test(says_why_we_killed_it),
         cmocka_unit_test(names_an_exit_code),
         cmocka_unit_test(bears_any_output),
     };

@@ -154,6 +154,28 @@ static void evidence_decides(void **state) {
     assert_true(r.started + r.ended + r.untouched == 0);
 }
 
+/* As its worker would have said, had it had the time. */
+static void a_death_may_have_a_reason(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    struct hx_uuid ids[2];
+    put_jobs(ids, 2, "a");
+    assert_int_equal(claim(worker, ids, 2), 2);
+    struct hx_death death = death_of(worker);
+    death.detail = "{\"reason\": \"drain\"}";
+    death.ids = ids;
+    death.fences = (const int32_t[]){ 1 };
+    death.ended = (const bool[]){ true };
+    death.n = 1;
+    reap(&death);
+    assert_value("queued 1 4 0, queued 0 3 0", "select string_agg(concat_ws(' ', status, attempt, max_attempts, "
+                                               "crash_count), ', ' order by attempt desc) from job");
+    assert_value("drain ended, drain untouched", "select string_agg(concat_ws(' ', detail_json ->> 'reason', "
+                                                 "detail_json ->> 'run'), ', ' order by detail_json ->> "
+                                                 "'run') from job_event where prev_status = 'running'");
+}
+
 static void what_was_to_stop_is_canceled(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -255,6 +277,7 @@ static void permits_come_back(void **state) {
 LEDGER_MAIN(LEDGER_TEST(a_worker_signs_on), LEDGER_TEST(a_lease_moves_until_death),
             LEDGER_TEST(what_a_worker_asks_about_itself), LEDGER_TEST(signing_off_needs_empty_hands),
             LEDGER_TEST(another_run_of_the_supervisor_leaves_orphans), LEDGER_TEST(evidence_decides),
-            LEDGER_TEST(what_was_to_stop_is_canceled), LEDGER_TEST(without_evidence_all_had_started),
-            LEDGER_TEST(only_its_own_jobs_are_released), LEDGER_TEST(a_budget_used_up_is_a_dead_letter),
-            LEDGER_TEST(poison_is_a_dead_letter), LEDGER_TEST(permits_come_back))
+            LEDGER_TEST(a_death_may_have_a_reason), LEDGER_TEST(what_was_to_stop_is_canceled),
+            LEDGER_TEST(without_evidence_all_had_started), LEDGER_TEST(only_its_own_jobs_are_released),
+            LEDGER_TEST(a_budget_used_up_is_a_dead_letter), LEDGER_TEST(poison_is_a_dead_letter),
+            LEDGER_TEST(permits_come_back))

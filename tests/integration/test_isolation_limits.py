@@ -36,6 +36,18 @@ def test_a_limit_over_two_workers(ledger):
     assert permits(ledger) == (2, 2)
 
 
+def test_priorities_do_not_decide_whose_row_is_locked_first(ledger):
+    """They decide who gets a permit. Rows are locked in the order of ids, as by everybody: or two batches would end in a deadlock."""
+    worker, other, ids = ledger.worker(types=["limited"], concurrency=2), ledger.session(), ledger.jobs(2, type="limited")
+    ledger.client.run(f"update job set priority = 1 where id = '{ids[1]}'")
+    other.begin(*cancel(ids[:1]))
+    late = worker.start_transaction(*worker.claim_limited(ids))
+    assert late.is_blocked()
+    other.run(*cancel(ids[1:]))  # would be a deadlock if the claim held it
+    other.commit()
+    assert late.result() == []
+
+
 def test_permits_that_are_being_given_back_are_not_taken_yet(ledger):
     options = {"types": ["limited"], "concurrency": 2}
     one, two, ids = ledger.worker(**options), ledger.worker(**options), ledger.jobs(4, type="limited")

@@ -53,3 +53,21 @@ def test_the_way_to_a_run(ledger, how, status):
              "take": lambda ids: [("take", ["plain"], 10)], "log_event": lambda ids: [("log_event", *ids, {"note": "seen"})]}
     worker.transaction(*steps[how]([id]))
     follows(ledger, before, id, status)
+
+
+@pytest.mark.parametrize("how", ["claim", "claim_limited", "complete", "fail", "tell", "cancel", "retry", "due", "take", "reap"])
+def test_events_have_the_time_at_which_they_happened(ledger, how):
+    """Not the time at which their transaction began, which may have waited for locks since. Within a transaction now() is that."""
+    type = "limited" if how == "claim_limited" else "plain"
+    worker = ledger.worker(types=[type], concurrency=1 if type == "limited" else None)
+    (id,) = ledger.failed(worker=worker) if how in ("due", "take") else ledger.jobs(type=type)
+    rows = worker.transaction(*worker.claim([id])) if how in ("complete", "fail", "tell", "reap") else None
+    if how == "retry":
+        ledger.client.transaction(*cancel([id]))
+    steps = {"claim": lambda: worker.claim([id]), "claim_limited": lambda: worker.claim_limited([id]), "complete": lambda: worker.complete(rows),
+             "fail": lambda: worker.fail(rows), "tell": lambda: worker.tell(rows, "stage"), "cancel": lambda: cancel([id]),
+             "retry": lambda: retry([id]), "due": lambda: [("due", 10)], "take": lambda: [("take", ["plain"], 10)],
+             "reap": lambda: reap(worker, started=rows)}
+    worker.begin(*steps[how]())
+    assert worker.run("select count(*) from job_event where xmin = pg_current_xact_id()::xid and ts > now()") == [{"count": 1}]
+    worker.commit()

@@ -27,6 +27,16 @@ static void run_jobs(struct hx_pg_tx *tx, struct jobs *j) {
     assert_int_equal(hx_pg_run(ledger.pg, tx, 0, jobs_cb, j, NULL), HX_PG_OK);
 }
 
+static int claim_limited(int32_t worker, const struct hx_uuid *ids, size_t n) {
+    struct hx_uuid token = hx_uuid_v4();
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    struct jobs j = { .statement = hx_ledger_claim_limited(tx, &token, worker, ids, n, 4, "a", LABEL) };
+    run_jobs(tx, &j);
+    for (int i = 0; i < j.rows; i++)
+        assert_int_equal(j.job[i].max_attempts, 4);
+    return j.rows;
+}
+
 static void a_claim_brings_all_that_a_run_needs(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -136,6 +146,21 @@ static void a_claim_takes_the_waiting_row_along(void **state) {
     assert_value("1", "select count(*) from waiting where job_id = %s", q(&ids[1]));
 }
 
+/* A record that is read twice, when the backoff is over: first it has to become queued, which is a transition of its own. */
+static void what_has_failed_is_not_claimed(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    put_type("a", 1, false);
+    struct hx_uuid id = put_running(worker);
+    settle(&(struct hx_outcome){ .id = id, .fence = 1, .status = HX_FAILED, .code = "e", .reason = "retry" }, 1);
+    assert_value("true", "select due <= clock_timestamp() from waiting");
+    assert_int_equal(claim(worker, &id, 1), 0);
+    assert_int_equal(claim_limited(worker, &id, 1), 0);
+    assert_value("failed", "select status from job");
+    assert_value("retry", "select reason from waiting");
+}
+
 static void an_in_doubt_claim_is_asked_by_its_token(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -198,16 +223,6 @@ static void a_receipt_is_a_claim_of_nothing(void **state) {
 }
 
 /* --- a fleet-wide limit --- */
-
-static int claim_limited(int32_t worker, const struct hx_uuid *ids, size_t n) {
-    struct hx_uuid token = hx_uuid_v4();
-    struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    struct jobs j = { .statement = hx_ledger_claim_limited(tx, &token, worker, ids, n, 4, "a", LABEL) };
-    run_jobs(tx, &j);
-    for (int i = 0; i < j.rows; i++)
-        assert_int_equal(j.job[i].max_attempts, 4);
-    return j.rows;
-}
 
 static void as_many_run_as_there_are_permits(void **state) {
     (void)state;
@@ -276,7 +291,7 @@ static void ids_of_no_job_are_missing(void **state) {
 LEDGER_MAIN(LEDGER_TEST(ids_of_no_job_are_missing), LEDGER_TEST(a_claim_brings_all_that_a_run_needs),
             LEDGER_TEST(who_comes_second_gets_nothing), LEDGER_TEST(a_dead_worker_claims_nothing),
             LEDGER_TEST(a_type_without_a_handler_is_left), LEDGER_TEST(a_paused_type_waits),
-            LEDGER_TEST(a_claim_takes_the_waiting_row_along), LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token),
-            LEDGER_TEST(an_old_backend_is_known_by_pid_and_name), LEDGER_TEST(a_receipt_is_a_claim_of_nothing),
-            LEDGER_TEST(as_many_run_as_there_are_permits), LEDGER_TEST(a_paused_type_gives_no_permit),
-            LEDGER_TEST(a_lowered_limit_holds))
+            LEDGER_TEST(a_claim_takes_the_waiting_row_along), LEDGER_TEST(what_has_failed_is_not_claimed),
+            LEDGER_TEST(an_in_doubt_claim_is_asked_by_its_token), LEDGER_TEST(an_old_backend_is_known_by_pid_and_name),
+            LEDGER_TEST(a_receipt_is_a_claim_of_nothing), LEDGER_TEST(as_many_run_as_there_are_permits),
+            LEDGER_TEST(a_paused_type_gives_no_permit), LEDGER_TEST(a_lowered_limit_holds))

@@ -282,6 +282,37 @@ static inline struct hx_uuid put_running(int32_t worker) {
     return id;
 }
 
+/* Somebody who asks for this job to be canceled, in a transaction that is open when the next one of ledger.pg comes for the job's lock, and
+ * commits then. That one begins with wait_for_request. The second connection runs in the loop of whoever runs the first. */
+static inline void asked_cb(struct hx_pg_tx *tx, const struct hx_pg_error *error, void *user) {
+    (void)tx, (void)user;
+    if (error)
+        fail_msg("the request: %s", error->message);
+}
+
+static inline void begin_request(int32_t worker, const struct hx_uuid *id) {
+    static char text[1024];
+    static const struct hx_pg_stmt request = { .name = "request", .sql = text };
+    snprintf(text, sizeof text,
+             "do $$ begin perform from job where id = %s for update; insert into signal values (%d, %s, 'asked'); "
+             "perform pg_advisory_xact_lock(7407); "
+             "while not exists (select from pg_locks l where not l.granted and pg_backend_pid() = "
+             "any(pg_blocking_pids(l.pid))) "
+             "loop perform pg_sleep(0.002); end loop; end $$",
+             q(id), worker, q(id));
+    struct hx_pg_tx *tx = hx_pg_tx_new("request");
+    hx_pg_tx_add(tx, &request);
+    hx_pg_submit(ledger.raw, tx, 20000, asked_cb, NULL);
+}
+
+static inline void wait_for_request(struct hx_pg_tx *tx) {
+    static const struct hx_pg_stmt wait = { .name = "wait",
+                                            .sql = "do $$ begin while not exists (select from pg_locks where locktype "
+                                                   "= 'advisory' and objid = 7407 and granted) "
+                                                   "loop perform pg_sleep(0.002); end loop; end $$" };
+    hx_pg_tx_add(tx, &wait);
+}
+
 /* As the first worker of the test. */
 static inline int settle(const struct hx_outcome *outcomes, size_t n) {
     struct hx_pg_tx *tx = hx_pg_tx_new("test");

@@ -197,6 +197,22 @@ static void what_was_to_stop_is_canceled(void **state) {
                  "select detail_json from job_event where job_id = %s and next_status = 'canceled'", q(&ids[0]));
 }
 
+/* As that of a settlement (test_settle.c). */
+static void a_request_beside_a_death_is_not_missed(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    struct hx_uuid id = put_running(worker);
+    begin_request(worker, &id);
+    struct hx_death death = death_of(worker);
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    wait_for_request(tx);
+    hx_ledger_reap(tx, &death);
+    run(tx, 0);
+    assert_value("canceled asked", "select concat_ws(' ', status, last_error_message) from job");
+    assert_value("0", "select count(*) from signal");
+}
+
 static void without_evidence_all_had_started(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -278,6 +294,6 @@ LEDGER_MAIN(LEDGER_TEST(a_worker_signs_on), LEDGER_TEST(a_lease_moves_until_deat
             LEDGER_TEST(what_a_worker_asks_about_itself), LEDGER_TEST(signing_off_needs_empty_hands),
             LEDGER_TEST(another_run_of_the_supervisor_leaves_orphans), LEDGER_TEST(evidence_decides),
             LEDGER_TEST(a_death_may_have_a_reason), LEDGER_TEST(what_was_to_stop_is_canceled),
-            LEDGER_TEST(without_evidence_all_had_started), LEDGER_TEST(only_its_own_jobs_are_released),
-            LEDGER_TEST(a_budget_used_up_is_a_dead_letter), LEDGER_TEST(poison_is_a_dead_letter),
-            LEDGER_TEST(permits_come_back))
+            LEDGER_TEST(a_request_beside_a_death_is_not_missed), LEDGER_TEST(without_evidence_all_had_started),
+            LEDGER_TEST(only_its_own_jobs_are_released), LEDGER_TEST(a_budget_used_up_is_a_dead_letter),
+            LEDGER_TEST(poison_is_a_dead_letter), LEDGER_TEST(permits_come_back))

@@ -162,6 +162,20 @@ static void what_was_asked_to_stop_is_canceled_unless_it_succeeded(void **state)
                  "'dead_letter'))");
 }
 
+/* Its job is locked ahead, in a statement of its own: the settlement's snapshot has the request then. */
+static void a_request_that_is_being_written_is_not_missed(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    struct hx_uuid id = put_running(worker);
+    begin_request(worker, &id);
+    struct hx_pg_tx *tx = hx_pg_tx_new("test");
+    wait_for_request(tx);
+    const struct hx_outcome failed = { .id = id, .fence = 1, .status = HX_FAILED, .code = "e", .reason = "retry" };
+    assert_int_equal(run(tx, hx_ledger_settle(tx, worker, &failed, 1))->rows, 1);
+    assert_value("canceled asked", "select concat_ws(' ', status, last_error_message) from job");
+}
+
 static void the_ends_of_a_claim(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -236,6 +250,7 @@ static void a_clock_that_goes_back_keeps_the_order(void **state) {
 LEDGER_MAIN(LEDGER_TEST(complete_writes_each_result), LEDGER_TEST(without_details_one_serves_for_all),
             LEDGER_TEST(a_stale_fence_changes_nothing), LEDGER_TEST(every_outcome_leaves_what_it_should),
             LEDGER_TEST(an_error_without_a_code_gets_one),
-            LEDGER_TEST(what_was_asked_to_stop_is_canceled_unless_it_succeeded), LEDGER_TEST(the_ends_of_a_claim),
+            LEDGER_TEST(what_was_asked_to_stop_is_canceled_unless_it_succeeded),
+            LEDGER_TEST(a_request_that_is_being_written_is_not_missed), LEDGER_TEST(the_ends_of_a_claim),
             LEDGER_TEST(the_end_of_a_run_is_not_its_successors), LEDGER_TEST(progress_is_an_event_of_the_running_job),
             LEDGER_TEST(a_clock_that_goes_back_keeps_the_order))

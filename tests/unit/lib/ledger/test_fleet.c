@@ -55,7 +55,14 @@ static void a_lease_moves_until_death(void **state) {
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
     assert_true(run(tx, hx_ledger_renew(tx, worker, 5, 9000))->value[0][0].flag);
     assert_value("1 5 9000", "select concat_ws(' ', lease, running, lease_ms) from worker");
+    tx = hx_pg_tx_new("test");
+    const struct got *watched = run(tx, hx_ledger_leases(tx));
+    assert_int_equal(watched->rows, 1);
+    assert_int_equal(watched->value[0][1].number, 1);
     sql("update worker set dead = true");
+    tx = hx_pg_tx_new("test");
+    assert_int_equal(run(tx, hx_ledger_leases(tx))->rows,
+                     0); /* or it would be reaped again for as long as its row is there */
     tx = hx_pg_tx_new("test");
     assert_false(run(tx, hx_ledger_renew(tx, worker, 5, 9000))->value[0][0].flag);
     assert_value("1", "select lease from worker");
@@ -227,6 +234,25 @@ static void without_evidence_all_had_started(void **state) {
     assert_value("2", "select count(*) from job where status = 'failed' and crash_count = 1");
 }
 
+/* Twenty that went down with one worker: base 1 min, at most 10 min, which is what the tenth attempt has come to. */
+static void crashes_back_off_with_full_jitter_up_to_the_cap(void **state) {
+    (void)state;
+    LEDGER_OR_SKIP();
+    int32_t worker = put_worker();
+    struct hx_uuid ids[20];
+    put_jobs(ids, 20, "a");
+    assert_int_equal(claim(worker, ids, 20), 20);
+    sql("update job set attempt = 10, max_attempts = 99");
+    struct hx_death death = death_of(worker);
+    death.no_evidence = true;
+    reap(&death);
+    assert_value(
+        "20 true true true",
+        "select concat_ws(' ', count(*), (count(distinct w.due - j.updated_at) > 1)::text, "
+        "(max(w.due - j.updated_at) <= interval '10 min')::text, (max(w.due - j.updated_at) > interval '1 min')::text) "
+        "from waiting w join job j on j.id = w.job_id where w.reason = 'retry'");
+}
+
 static void only_its_own_jobs_are_released(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
@@ -295,5 +321,6 @@ LEDGER_MAIN(LEDGER_TEST(a_worker_signs_on), LEDGER_TEST(a_lease_moves_until_deat
             LEDGER_TEST(another_run_of_the_supervisor_leaves_orphans), LEDGER_TEST(evidence_decides),
             LEDGER_TEST(a_death_may_have_a_reason), LEDGER_TEST(what_was_to_stop_is_canceled),
             LEDGER_TEST(a_request_beside_a_death_is_not_missed), LEDGER_TEST(without_evidence_all_had_started),
-            LEDGER_TEST(only_its_own_jobs_are_released), LEDGER_TEST(a_budget_used_up_is_a_dead_letter),
-            LEDGER_TEST(poison_is_a_dead_letter), LEDGER_TEST(permits_come_back))
+            LEDGER_TEST(crashes_back_off_with_full_jitter_up_to_the_cap), LEDGER_TEST(only_its_own_jobs_are_released),
+            LEDGER_TEST(a_budget_used_up_is_a_dead_letter), LEDGER_TEST(poison_is_a_dead_letter),
+            LEDGER_TEST(permits_come_back))

@@ -165,11 +165,11 @@ static void an_in_doubt_claim_is_asked_by_its_token(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
     int32_t worker = put_worker();
-    struct hx_uuid ids[2];
-    put_jobs(ids, 2, "a");
+    struct hx_uuid ids[3];
+    put_jobs(ids, 3, "a");
     const struct hx_uuid token = hx_uuid_v4(), other = hx_uuid_v4();
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
-    run(tx, hx_ledger_claim(tx, &token, worker, ids, (const int32_t[]){ 3, 3 }, 2, TYPES, 2, LABEL));
+    run(tx, hx_ledger_claim(tx, &token, worker, ids, (const int32_t[]){ 3, 3, 3 }, 3, TYPES, 2, LABEL));
 
     tx = hx_pg_tx_new("test");
     assert_true(run(tx, hx_ledger_asked(tx, &token))->value[0][0].flag);
@@ -177,6 +177,8 @@ static void an_in_doubt_claim_is_asked_by_its_token(void **state) {
     assert_false(run(tx, hx_ledger_asked(tx, &other))->value[0][0].flag);
 
     settle(&(struct hx_outcome){ .id = ids[0], .fence = 1, .status = HX_SUCCEEDED }, 1);
+    settle(&(struct hx_outcome){ .id = ids[2], .fence = 1, .status = HX_QUEUED, .add_attempt = -1 }, 1);
+    assert_int_equal(claim(put_worker(), &ids[2], 1), 1);
     tx = hx_pg_tx_new("test");
     struct jobs j = { .statement = hx_ledger_claimed_again(tx, &token, worker) };
     run_jobs(tx, &j);

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +17,22 @@ static void gets_payload_and_environment(void **state) {
     check_result(go("cat"), "{\"n\":1}");
     check_result(go("echo \"{\\\"result\\\":\\\"$HEIMDEX_JOB_TYPE $HEIMDEX_ATTEMPT $HEIMDEX_FENCE\\\"}\""),
                  "\"sh 1 1\"");
+}
+
+/* Nothing outlives a worker that is killed, gains rights, or dumps what may be secrets. */
+static void is_tied_to_its_worker_and_bounded(void **state) {
+    (void)state;
+    char script[256], said[8192] = "";
+    int fd = memfd_create("said", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    snprintf(script, sizeof script, "exec >/proc/%d/fd/%d; echo core $(ulimit -c); exec setpriv --dump", (int)getpid(),
+             fd);
+    check(go(script), HX_SUCCEEDED, NULL);
+    assert_true(pread(fd, said, sizeof said - 1, 0) > 0);
+    assert_non_null(strstr(said, "core 0\n"));
+    assert_non_null(strstr(said, "no_new_privs: 1\n"));
+    assert_non_null(strstr(said, "Parent death signal: KILL\n"));
+    close(fd);
 }
 
 static void the_last_result_counts(void **state) {
@@ -89,6 +106,17 @@ static void a_cancellation_during_the_grace_does_not_prolong_it(void **state) {
     run_stop(run, STOP_CANCEL, "operator");
     PUMP(run->ended);
     check(run, HX_CANCELED, "canceled");
+}
+
+/* A shell that waits for what does the work: both are told, and the shell's end is that of the other. */
+static void its_whole_group_is_asked_to_end(void **state) {
+    (void)state;
+    struct run *run = start_ready("trap : TERM; (trap 'echo {\\\"result\\\":\\\"heard\\\"}; exit' TERM; " READY WAIT
+                                  ") & wait; wait");
+    run_stop(run, STOP_DRAIN, "drain");
+    PUMP(run->ended);
+    check(run, HX_SUCCEEDED, NULL);
+    check_result(run, "\"heard\"");
 }
 
 static void its_group_ends_with_it(void **state) {
@@ -174,6 +202,7 @@ int main(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const struct CMUnitTest tests[] = {
         TEST(gets_payload_and_environment),
+        TEST(is_tied_to_its_worker_and_bounded),
         TEST(the_last_result_counts),
         TEST(a_flood_of_stages_is_bounded),
         TEST(stages_are_told),
@@ -181,6 +210,7 @@ int main(void) {
         TEST(a_timeout_terminates),
         TEST(after_the_grace_it_is_killed),
         TEST(a_cancellation_during_the_grace_does_not_prolong_it),
+        TEST(its_whole_group_is_asked_to_end),
         TEST(its_group_ends_with_it),
         TEST(a_run_that_is_forgotten_is_killed),
         TEST(a_program_that_cannot_be_started_is_tried_again),

@@ -1,6 +1,7 @@
 /* A Kafka consumer: its records are the test's, and it notes which offsets are stored. */
 #pragma once
 
+#include "common/text.h"
 #include "lib/kafka/consumer.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ static size_t stored_count;
 static bool consumer_paused, consumer_left, consumer_refused;
 static struct hx_consumer_callbacks consumer_callbacks;
 static struct hx_consumer_options consumer_options;
+static char consumer_member[256]; /* its instance_id, which the options don't own */
 
 int hx_consumer_new(struct hx_loop *loop, const struct hx_consumer_options *options,
                     const struct hx_consumer_callbacks *callbacks, void *user, struct hx_consumer **ret,
@@ -25,6 +27,7 @@ int hx_consumer_new(struct hx_loop *loop, const struct hx_consumer_options *opti
     }
     consumer_callbacks = *callbacks;
     consumer_options = *options;
+    hx_strcopy(consumer_member, sizeof consumer_member, options->instance_id ? options->instance_id : "");
     *ret = (struct hx_consumer *)records;
     return 0;
 }

@@ -115,6 +115,17 @@ static void subscribes_to_both_bands_of_each_queue(void **state) {
     assert_null(consumer_options.instance_id); /* run alone it is a dynamic member */
 }
 
+/* By the slot's name: who comes after it in the slot has its partitions without a rebalance. */
+static void under_a_supervisor_it_is_a_static_member(void **state) {
+    (void)state;
+    struct hx_kafka_error error;
+    worker.channel = (struct hx_channel *)&worker; /* only whether there is one is asked */
+    int r = worker_consume(&worker, &error);
+    worker.channel = NULL;
+    assert_int_equal(r, 0);
+    assert_string_equal(consumer_member, "host-main-0");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(offsets_are_stored_after_the_commit, open_consumer, close_consumer),
@@ -126,6 +137,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_revoked_partition_stores_nothing, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(a_draining_worker_reads_nothing, open_consumer, close_consumer),
         cmocka_unit_test_setup_teardown(subscribes_to_both_bands_of_each_queue, open_consumer, close_consumer),
+        cmocka_unit_test_setup_teardown(under_a_supervisor_it_is_a_static_member, open_consumer, close_consumer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

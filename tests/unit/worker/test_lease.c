@@ -2,6 +2,7 @@
 #include "tests/unit/worker/fixture.h"
 
 #include "lib/ledger/schema.h"
+#include "worker/audit.h"
 
 static int begin_unregistered(void **state) {
     int r = begin(state);
@@ -116,6 +117,19 @@ static struct hx_pg_tx *next_renewal(void) {
     struct hx_pg_tx *tx = next("renew");
     tx->v[0]->yes = true;
     return tx;
+}
+
+/* Once a lease, which is four renewals. */
+static void its_claims_are_compared_with_what_it_holds(void **state) {
+    (void)state;
+    worker_lease_start(&worker);
+    for (int i = 0; i < 3; i++) {
+        answer(next_renewal());
+        assert_false(audit_step(&worker));
+    }
+    answer(next_renewal());
+    assert_true(audit_step(&worker));
+    commit(expect("audit"));
 }
 
 static void a_lapsed_lease_claims_nothing_until_it_is_renewed(void **state) {
@@ -260,6 +274,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_absent_database_is_waited_for, begin_unregistered, end),
         cmocka_unit_test_setup_teardown(renews_and_says_how_much_runs, begin, end),
         cmocka_unit_test_setup_teardown(declared_dead_it_ends, begin, end),
+        cmocka_unit_test_setup_teardown(its_claims_are_compared_with_what_it_holds, begin, end),
         cmocka_unit_test_setup_teardown(a_lapsed_lease_claims_nothing_until_it_is_renewed, begin, end),
         cmocka_unit_test_setup_teardown(what_a_late_answer_brings_is_not_started, begin, end),
         cmocka_unit_test_setup_teardown(a_suspension_counts, begin, end),

@@ -84,11 +84,45 @@ static void a_death_that_the_database_refuses_is_told_in_plain_words(void **stat
     assert_true(reaper_idle(scheduler.reaper));
 }
 
+static void answered(struct hx_channel *channel, const json_t *message, int fd, void *user) {
+    const char *op = "";
+    (void)channel, (void)fd;
+    hx_json_get_string(message, "op", &op);
+    assert_string_equal(op, "answered");
+    assert_int_equal(hx_json_get_int(message, "death", user), 1);
+}
+
+/* From its answer on the supervisor knows nothing of the death any more. */
+static void the_supervisor_is_answered_when_it_is_written(void **state) {
+    (void)state;
+    int ends[2];
+    struct hx_channel *supervisor;
+    json_int_t death = 0;
+    assert_int_equal(hx_channel_pair(ends), 0);
+    assert_int_equal(hx_channel_new(scheduler.loop, ends[0], answered, &death, &scheduler.channel), 0);
+    assert_int_equal(hx_channel_new(scheduler.loop, ends[1], answered, &death, &supervisor), 0);
+    _cleanup_json_ json_t *told = json_pack("{s:s,s:i,s:i}", "op", "death", "death", 5, "worker", 7);
+    reaper_add(scheduler.reaper, death_from_message(told, -1));
+    check_asked("reaper: 7 unknown: the worker died {}");
+    hx_channel_read(supervisor);
+    assert_int_equal(death, 0);
+    refuse(HX_PG_UNAVAILABLE, "");
+    check_asked("reaper: 7 unknown: the worker died {}");
+    hx_channel_read(supervisor);
+    assert_int_equal(death, 0);
+    answer(NULL);
+    hx_channel_read(supervisor);
+    assert_int_equal(death, 5);
+    hx_channel_free(supervisor);
+    scheduler.channel = hx_channel_free(scheduler.channel);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(deaths_are_written_one_after_the_other, begin, end),
         cmocka_unit_test_setup_teardown(an_outage_changes_nothing_about_a_death, begin, end),
         cmocka_unit_test_setup_teardown(a_death_that_the_database_refuses_is_told_in_plain_words, begin, end),
+        cmocka_unit_test_setup_teardown(the_supervisor_is_answered_when_it_is_written, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

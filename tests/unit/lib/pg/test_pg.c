@@ -181,20 +181,23 @@ static void the_session_has_our_settings_and_the_users(void **state) {
     static const struct hx_pg_stmt settings = {
         "settings", "select concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),"
                     " current_setting('client_connection_check_interval'), current_setting('plan_cache_mode'), "
-                    "current_setting('enable_seqscan'),"
+                    "current_setting('enable_seqscan'), current_setting('enable_hashjoin'), "
+                    "current_setting('enable_mergejoin'), current_setting('jit'), "
+                    "current_setting('idle_in_transaction_session_timeout'),"
                     " current_setting('work_mem'), current_setting('application_name'), "
                     "current_setting('client_encoding'), current_setting('DateStyle'),"
                     " current_setting('transaction_isolation'))"
     };
     struct hx_pg_options options = defaults;
-    options.settings = "-c work_mem=3MB -c enable_seqscan=off";
+    options.settings = "-c work_mem=3MB";
     setenv("PGOPTIONS", "-c DateStyle=German -c lock_timeout=7s -c default_transaction_isolation=serializable", 1);
     struct live l;
     live_open(&l, &options);
     unsetenv("PGOPTIONS");
     struct outcome o;
     assert_int_equal(live_run(&l, &settings, &o), HX_PG_OK);
-    assert_string_equal(o.text, "4500ms 7s 500ms force_generic_plan off 3MB test_pg UTF8 German, DMY read committed");
+    assert_string_equal(
+        o.text, "4500ms 7s 500ms force_generic_plan off off off off 10s 3MB test_pg UTF8 German, DMY read committed");
     assert_true(hx_pg_server_version(l.pg) >= 150000);
     assert_true(hx_pg_connected(l.pg));
     live_close(&l);

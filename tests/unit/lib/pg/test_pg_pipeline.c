@@ -48,6 +48,7 @@ static void an_error_spoils_only_its_own_transaction(void **state) {
     assert_int_equal(o[0].class, HX_PG_OK);
     assert_int_equal(o[1].class, HX_PG_DATA);
     assert_string_equal(o[1].error.sqlstate, "23502");
+    assert_string_equal(o[1].error.detail, ""); /* would be the whole row */
     assert_int_equal(o[1].error.statement, 1);
     assert_false(o[1].error.in_doubt);
     assert_int_equal(o[2].class, HX_PG_OK);
@@ -94,6 +95,7 @@ static void a_missing_partition_is_nobodys_value(void **state) {
         struct outcome o;
         assert_int_equal(live_run(&l, &cases[i].stmt, &o), cases[i].class);
         assert_string_equal(o.error.sqlstate, "23514");
+        assert_string_equal(o.error.detail, "");
         assert_false(o.error.in_doubt);
     }
     live_close(&l);

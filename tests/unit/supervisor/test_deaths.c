@@ -102,6 +102,7 @@ static void another_scheduler_takes_over(void **s) {
     deaths_tell(ds, ours[0]);
     hx_channel_read(theirs[0]);
     assert_int_equal(heard[0], 2);
+    assert_int_equal(deaths_unsettled(ds), 2); /* told is not settled */
     assert_true(deaths_answered(ds, 2));
     deaths_tell(ds, ours[1]);
     deaths_scheduler_gone(ds, ours[0]);

@@ -65,6 +65,12 @@ static void the_environment(void **s) {
     assert_null(strstr(text, "NOTIFY_SOCKET"));
 }
 
+/* Even where nobody is left to kill it. */
+static void it_dies_with_us(void **s) {
+    (void)s;
+    assert_non_null(strstr(run("exec setpriv --dump >out"), "Parent death signal: KILL\n"));
+}
+
 static void the_configuration(void **s) {
     (void)s;
     struct hx_config *config;
@@ -92,6 +98,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_command_line, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(of_one_with_a_cgroup, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(the_environment, scratch_open, scratch_close),
+        cmocka_unit_test_setup_teardown(it_dies_with_us, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(the_configuration, scratch_open, scratch_close),
         cmocka_unit_test_setup_teardown(a_missing_program, scratch_open, scratch_close),
     };

@@ -35,6 +35,7 @@ struct hx_pg_tx {
 static struct hx_pg_tx *sent[SENT_MAX];
 static size_t sent_count;
 static size_t published;
+static bool answer_delayed; /* all rows */
 static int64_t delivered[4];
 static size_t delivered_count;
 
@@ -90,7 +91,7 @@ int hx_pg_rows(const struct hx_pg_tx *tx, int statement) {
 struct hx_submitted hx_ledger_read_submitted(const struct hx_pg_tx *tx, int statement, int row, int64_t *ret_outbox) {
     assert_int_equal(statement, STATEMENT_SUBMIT);
     *ret_outbox = 1;
-    return (struct hx_submitted){ .id = tx->rows[row] };
+    return (struct hx_submitted){ .id = tx->rows[row], .delayed = answer_delayed };
 }
 
 struct hx_uuid hx_ledger_read_key(const struct hx_pg_tx *tx, int statement, int row, size_t *ret_index) {

@@ -51,6 +51,7 @@ static struct fixture *fixture(bool skip_refused) {
         .user = f,
     });
     sent_count = published = delivered_count = 0;
+    answer_delayed = false;
     return f;
 }
 
@@ -100,6 +101,18 @@ static void answers_in_order(void **state) {
     assert_int_equal(published, 4);
     assert_int_equal(sender_pending(f->sender), 0);
     assert_null(sender_error(f->sender));
+    end(f);
+}
+
+/* It stands in waiting, and is announced when its time has come. */
+static void what_is_delayed_is_not_announced(void **state) {
+    (void)state;
+    struct fixture *f = fixture(false);
+    answer_delayed = true;
+    add(f, 1, 2, NULL);
+    commit(0);
+    check_told(f, "1 2 ;");
+    assert_int_equal(published, 0);
     end(f);
 }
 
@@ -283,6 +296,7 @@ static void a_batch_without_jobs_may_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_in_order),
+        cmocka_unit_test(what_is_delayed_is_not_announced),
         cmocka_unit_test(in_doubt_is_sent_again),
         cmocka_unit_test(deadlocks_are_tried_again),
         cmocka_unit_test(a_server_that_was_never_there),

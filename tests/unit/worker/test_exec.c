@@ -23,11 +23,15 @@ static void gets_payload_and_environment(void **state) {
 static void is_tied_to_its_worker_and_bounded(void **state) {
     (void)state;
     char script[256], said[8192] = "";
+    struct rlimit ours;
     int fd = memfd_create("said", MFD_CLOEXEC);
     assert_true(fd >= 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &ours), 0);
+    assert_int_equal(setrlimit(RLIMIT_CORE, &(struct rlimit){ ours.rlim_max, ours.rlim_max }), 0);
     snprintf(script, sizeof script, "exec >/proc/%d/fd/%d; echo core $(ulimit -c); exec setpriv --dump", (int)getpid(),
              fd);
     check(go(script), HX_SUCCEEDED, NULL);
+    assert_int_equal(setrlimit(RLIMIT_CORE, &ours), 0);
     assert_true(pread(fd, said, sizeof said - 1, 0) > 0);
     assert_non_null(strstr(said, "core 0\n"));
     assert_non_null(strstr(said, "no_new_privs: 1\n"));

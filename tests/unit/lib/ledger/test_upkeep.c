@@ -122,15 +122,17 @@ static void folding_adds_up(void **state) {
 static void upkeep_makes_partitions_and_forgets_the_dead(void **state) {
     (void)state;
     LEDGER_OR_SKIP();
-    int32_t holds = put_worker(), gone = put_worker(), recent = put_worker();
+    int32_t holds = put_worker(), gone = put_worker(), recent = put_worker(), claims = put_worker();
     put_running(holds);
     sql("update worker set dead = true where id <> %d", holds);
     sql("update worker set renewed_at = now() - interval '2 h' where id <> %d", recent);
+    sql("insert into claim (token, worker, ids) values (gen_random_uuid(), %d, '{}')", claims);
     struct hx_pg_tx *tx = hx_pg_tx_new("test");
     const struct got *g = run(tx, hx_ledger_upkeep(tx));
     assert_int_equal(g->value[0][0].number, 0); /* they are there */
     assert_int_equal(g->value[0][1].number, 1);
     assert_value("0", "select count(*) from worker where id = %d", gone);
+    assert_value("1", "select count(*) from worker where id = %d", claims);
 }
 
 /* Only when somebody takes the default partition away does an event find none; then it is nobody's fault, and upkeep mends it. */

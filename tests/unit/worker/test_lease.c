@@ -253,8 +253,29 @@ static void a_cancellation_of_nobody_is_answered(void **state) {
     answer(signals(2, "operator"));
     assert_null(find("answer")); /* a claim is on its way: it may be of that */
     refuse(flight, HX_PG_RETRY, "40001");
+    worker.doubts = 1;
+    answer(signals(2, "operator"));
+    assert_null(find("answer")); /* or one has happened */
+    worker.doubts = 0;
     answer(signals(2, "operator"));
     check_told(expect("answer"), "answered(2)");
+}
+
+static void is_over(void *user) {
+    *(bool *)user = true;
+}
+
+/* However long a round takes: what was to come sooner comes before what was set later, and for half a second. */
+static void cancellations_are_seen_within_half_a_second(void **state) {
+    (void)state;
+    bool over = false;
+    hold(1, 1, MOCK);
+    worker_lease_start(&worker);
+    struct hx_timer *half = hx_timer_new(worker.loop, is_over, &over);
+    hx_timer_set(half, 500);
+    PUMP(over);
+    assert_non_null(find("signals"));
+    hx_timer_free(half);
 }
 
 static void an_idle_worker_asks_for_no_cancellations(void **state) {
@@ -283,6 +304,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_failed_renewal_is_soon_repeated, begin, end),
         cmocka_unit_test_setup_teardown(a_cancellation_stops_its_run, begin, end),
         cmocka_unit_test_setup_teardown(a_cancellation_of_nobody_is_answered, begin, end),
+        cmocka_unit_test_setup_teardown(cancellations_are_seen_within_half_a_second, begin, end),
         cmocka_unit_test_setup_teardown(an_idle_worker_asks_for_no_cancellations, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

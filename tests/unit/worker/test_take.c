@@ -129,6 +129,16 @@ static void one_that_kafka_drowns_takes_a_share(void **state) {
     check_asked(tx->v[1], FEW, 1);
 }
 
+/* A quarter of one would be none, and what waits would wait for good. */
+static void the_share_of_one_slot_is_one(void **state) {
+    (void)state;
+    settings[HX_WORKER_SLOTS] = 1;
+    hold(1, 2, SHELL);
+    worker_take_start(&worker);
+    finish(2, 2);
+    check_asked(taking()->v[1], FEW, 1);
+}
+
 static void its_share_is_once_a_second(void **state) {
     (void)state;
     stop_clock(CLOCK_BOOTTIME);
@@ -183,6 +193,16 @@ static void soon_is_at_once(void **state) {
     assert_false(hx_timer_armed(worker.take_timer));
 }
 
+/* Whose time to look comes while it drains. */
+static void one_that_began_to_drain_takes_nothing(void **state) {
+    (void)state;
+    worker_take_start(&worker);
+    worker_drain(&worker);
+    hx_timer_set(worker.take_timer, 0);
+    hx_loop_once(worker.loop, 1000);
+    assert_null(find("take"));
+}
+
 static void a_draining_worker_takes_nothing(void **state) {
     (void)state;
     struct hx_pg_tx *tx = start();
@@ -205,11 +225,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_slot_that_ends_takes_the_next_at_once, begin, end),
         cmocka_unit_test_setup_teardown(a_busy_one_takes_a_share, begin, end),
         cmocka_unit_test_setup_teardown(one_that_kafka_drowns_takes_a_share, begin, end),
+        cmocka_unit_test_setup_teardown(the_share_of_one_slot_is_one, begin, end),
         cmocka_unit_test_setup_teardown(its_share_is_once_a_second, begin, end),
         cmocka_unit_test_setup_teardown(one_that_has_not_started_what_it_took_takes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_doubt_only_delays_it, begin, end),
         cmocka_unit_test_setup_teardown(a_failure_is_tried_again, begin, end),
         cmocka_unit_test_setup_teardown(soon_is_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_began_to_drain_takes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_draining_worker_takes_nothing, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

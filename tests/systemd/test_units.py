@@ -57,6 +57,25 @@ def test_each_secret_is_a_credential():
         f"{name}:heimdex.{name}" for name in names}
 
 
+# The supervisor's sandbox is its handlers', who may limit themselves, and its workers', who hide credentials from them. The others run no handlers.
+WIDER = {"SystemCallFilter=~@privileged", "SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"}
+CLOSER = {"SystemCallFilter=~@privileged @resources", "ProtectControlGroups=yes", "MemoryDenyWriteExecute=yes"}
+CLOSED = {"ProcSubset=pid", "IPAddressDeny=any", "IPAddressAllow=localhost"}
+
+
+def sandbox_of(unit):
+    lines = lines_of(unit)
+    return set(lines[lines.index("UMask=0077"):lines.index("[Install]")])
+
+
+def test_a_sandbox_has_all_its_lines():
+    """By those of the others: what one has, all have, but for what is named here. Many a line weighs nothing for systemd-analyze."""
+    of_main = sandbox_of("heimdex-supervisor.service")
+    assert WIDER < of_main
+    assert sandbox_of("heimdex-migrate.service") == of_main - WIDER | CLOSER
+    assert sandbox_of("heimdex-broker.service") == of_main - WIDER | CLOSER | CLOSED
+
+
 def default_seconds(key):
     row, = re.findall(rf'^\| {re.escape(key)}(?:\\\*)? \| "(\d+)s" ', (ROOT / "docs/configuration.md").read_text(), re.M)
     return int(row)

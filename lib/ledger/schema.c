@@ -5,7 +5,7 @@
 
 /* tests/unit/migrations/test_schema.c compares it with the chain. */
 const char *hx_schema_head(void) {
-    return "d94b6e0c83f5";
+    return "c40f7d1e8a52";
 }
 
 static bool is_older(const char *found) {

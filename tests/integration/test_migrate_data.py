@@ -9,7 +9,7 @@ from support.migrations import Migrate
 from support.old_ledger import MAPPED, ORG, OldLedger, OldWorker, make_jobs, old_rows, some_jobs, violations
 from support.wait import until
 
-EVENTS_READY, PROTOCOL, FILLED, CARRIED = "5c1de7a4b8f0", "8d2f6b0c4e17", "a7e3905fd21c", "d94b6e0c83f5"
+EVENTS_READY, PROTOCOL, FILLED, CARRIED, RIGHTS = "5c1de7a4b8f0", "8d2f6b0c4e17", "a7e3905fd21c", "d94b6e0c83f5", "c40f7d1e8a52"
 # Tables of a hundred rows are large ones.
 LARGE = {"PGOPTIONS": "-c heimdex.small_table=100"}
 
@@ -69,7 +69,7 @@ def test_an_unknown_status_stops_the_upgrade_before_it_begins(migrate, database,
         assert f"jobs.status: {line} in 1 rows" in told
     assert database.sql("select status::text, count(*) from job group by 1 order by 1") == [("failed", 1), ("queued", 2), ("succeeded", 1)]
     assert violations(database) == []
-    migrate("downgrade", "-1")
+    migrate("downgrade", FILLED)
     assert old_rows(database) == before
 
 
@@ -111,7 +111,7 @@ def test_times_without_end_are_carried_over(migrate, database):
     assert "jobs: 12 rows have an infinite created_at or updated_at" in migrate("upgrade", "head").stderr
     assert database.one("select count(*) from job where isfinite(created_at) and isfinite(updated_at)") == len(before)
     assert violations(database) == []
-    migrate("downgrade", "-1")
+    migrate("downgrade", FILLED)
     assert old_rows(database, "id, status, created_at::text, updated_at::text") == before
 
 
@@ -296,7 +296,7 @@ def test_resumable_at(migrate, database, step):
     assert violations(database) == []
 
 
-@pytest.mark.parametrize("revision", ["3af4686817cc", EVENTS_READY, PROTOCOL, FILLED, CARRIED])
+@pytest.mark.parametrize("revision", ["3af4686817cc", EVENTS_READY, PROTOCOL, FILLED, CARRIED, RIGHTS])
 @pytest.mark.parametrize("filled", ["empty", "filled"])
 def test_up_down_up_equals_up(migrate, database, revision, filled):
     if filled == "filled":

@@ -34,7 +34,7 @@ def test_a_job_that_went_on_is_restored_as_it_is_now(migrate, database):
                  "last_error_code = 'X', last_error_message = 'gone' where id = %s", id, id)
     database.sql("""insert into job_event (job_id, ts, prev_status, next_status, detail_json)
                     values (%s, '2025-01-01+00', 'queued', 'dead_letter', '{"stage": "late", "progress": 3}')""", id)
-    migrate("downgrade", "-1")
+    migrate("downgrade", FILLED)
     assert database.sql("select status, stage, progress, error, extract(year from updated_at)::int from jobs where id = %s", id) \
         == [("failed", "late", 3, "gone", 2025)]
 
@@ -57,7 +57,7 @@ def test_jobs_made_since_are_kept_beside_again(migrate, database):
     make_jobs(database, some_jobs())
     migrate("upgrade", "head")
     made = {database.one("select heimdex_submit('thumbnail')") for _ in range(3)}
-    assert "jobs_made_since: keeps 3 jobs" in migrate("downgrade", "-1").stderr
+    assert "jobs_made_since: keeps 3 jobs" in migrate("downgrade", FILLED).stderr
     migrate("upgrade", "head")
     assert "jobs_made_since: keeps 3 jobs" in migrate("downgrade", "base").stderr
     assert {id for id, in database.sql("select id from jobs_made_since")} == made
@@ -69,7 +69,7 @@ def test_jobs_made_since_are_kept_when_no_row_of_jobs_is_left(migrate, database)
     for statement in ("delete from job_event", "delete from job", "delete from waiting", "delete from claim"):  # as retention does
         database.sql(statement)
     made = {database.one("select heimdex_submit('thumbnail')") for _ in range(3)}
-    done = migrate("downgrade", "-1")
+    done = migrate("downgrade", FILLED)
     assert "jobs: 0 rows are back" in done.stderr and "jobs_made_since: keeps 3 jobs" in done.stderr
     assert {id for id, in database.sql("select id from jobs_made_since")} == made
     # Whoever throws `jobs` away gets them back all the same.

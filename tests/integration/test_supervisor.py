@@ -56,7 +56,26 @@ def test_notifies_in_order(fleet):
     assert spoken.count("READY=1") == 1 and spoken.count("STOPPING=1") == 1
     after = spoken[first["STOPPING=1"]:]
     assert all(a.startswith(("STOPPING=1", "STATUS=stopping", "EXTEND_TIMEOUT_USEC=")) for a in after)
-    assert any(a.startswith("EXTEND_TIMEOUT_USEC=") for a in after)
+    extended, = [int(a.partition("=")[2]) for a in after if a.startswith("EXTEND_TIMEOUT_USEC=")]
+    assert extended > (30 + 5) * 1e6  # the time to drain, the grace, and what comes behind them
+
+
+def test_the_watchdog_is_about_the_supervisor_alone(fleet):
+    """It lives, though nobody can work, and when it stops."""
+    f = fleet(watchdog_ms=200).plan("worker", waiting="PostgreSQL", term="slow").start(ready=False)
+
+    def go_on():
+        before = f.assignments().count("WATCHDOG=1")
+        wait_for("pings", lambda: f.assignments().count("WATCHDOG=1") >= before + 3)
+
+    f.wait_notified("waiting for PostgreSQL")
+    go_on()
+    f.signal(signal.SIGTERM)
+    f.wait_notified("STOPPING=1")
+    go_on()
+    open(f"{f.dir}/go", "w").close()
+    assert f.wait() == 0
+    assert "READY=1" not in f.assignments()
 
 
 def test_is_ready_only_with_worker_and_scheduler(fleet):

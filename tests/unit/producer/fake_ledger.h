@@ -68,6 +68,8 @@ int hx_ledger_submit_new(struct hx_pg_tx *tx, const struct hx_new_job *jobs, siz
 
 int hx_ledger_find_keys(struct hx_pg_tx *tx, const struct hx_uuid *orgs, const char *const *keys, size_t n) {
     (void)orgs, (void)keys;
+    assert_int_not_equal(tx->n,
+                         0); /* behind the insert, which may have waited for whoever makes a job of the same key */
     tx->keys = n;
     return STATEMENT_KEYS;
 }

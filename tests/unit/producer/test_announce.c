@@ -10,6 +10,7 @@
 
 #include "lib/kafka/record.h"
 #include "tests/unit/fake_producer.h"
+#include "tests/unit/slept.h"
 
 #include <stdlib.h>
 
@@ -152,6 +153,26 @@ static void a_full_queue_is_no_error(void **state) {
     announcer_free(a);
 }
 
+/* What Kafka does not take is the relay's, and would only fill the client's queue. */
+static void nothing_more_is_produced_while_kafka_is_silent(void **state) {
+    (void)state;
+    struct announcer *a = announcer();
+    int64_t ids[8];
+    stop_clock(CLOCK_MONOTONIC);
+    publish(a, 5, "many", 1);
+    stopped_at.tv_sec += 2;
+    publish(a, 6, "many", 1);
+    assert_int_equal(record_count, 1);
+    assert_int_equal(announcer_left(a), 2);
+    delivered(0);
+    publish(a, 7, "many", 1);
+    assert_int_equal(record_count, 2);
+    assert_int_equal(take(a, ids), 1);
+    assert_int_equal(ids[0], 5);
+    start_clock();
+    announcer_free(a);
+}
+
 static void rows_come_back(void **state) {
     (void)state;
     struct announcer *a = announcer();
@@ -165,9 +186,13 @@ static void rows_come_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_are_of_one_type_and_band),   cmocka_unit_test(a_batch_of_builtins_stays_together),
-        cmocka_unit_test(a_row_is_done_when_all_records_are), cmocka_unit_test(what_failed_is_left_to_the_relay),
-        cmocka_unit_test(a_full_queue_is_no_error),           cmocka_unit_test(rows_come_back),
+        cmocka_unit_test(records_are_of_one_type_and_band),
+        cmocka_unit_test(a_batch_of_builtins_stays_together),
+        cmocka_unit_test(a_row_is_done_when_all_records_are),
+        cmocka_unit_test(what_failed_is_left_to_the_relay),
+        cmocka_unit_test(a_full_queue_is_no_error),
+        cmocka_unit_test(nothing_more_is_produced_while_kafka_is_silent),
+        cmocka_unit_test(rows_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,19 @@ static void time_runs_out(void **state) {
     end(f);
 }
 
+static void another_try_has_no_more_time(void **state) {
+    (void)state;
+    struct fixture *f = fixture(false);
+    struct batch *b = add(f, 1, 2, NULL);
+    b->deadline_ms -= 1000;
+    fail_with(0, HX_PG_RETRY, false);
+    wait_until_sent(f, 2);
+    assert_in_range(sent[1]->timeout_ms, 1, 4000);
+    commit(1);
+    check_told(f, "1 2 ;");
+    end(f);
+}
+
 static void keys(void **state) {
     (void)state;
     struct fixture *f = fixture(false);
@@ -301,6 +314,7 @@ int main(void) {
         cmocka_unit_test(deadlocks_are_tried_again),
         cmocka_unit_test(a_server_that_was_never_there),
         cmocka_unit_test(time_runs_out),
+        cmocka_unit_test(another_try_has_no_more_time),
         cmocka_unit_test(keys),
         cmocka_unit_test(a_key_that_vanished),
         cmocka_unit_test(a_refused_job_ends_it),

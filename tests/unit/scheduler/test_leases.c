@@ -20,6 +20,7 @@ static void a_counter_that_stands_for_one_lease_is_lost(void **state) {
     struct leases *l = leases_new();
     for (int64_t now = 100000; now < 115000; now += 3000)
         assert_false(look(l, now, 7, 42));
+    assert_false(look(l, 114999, 7, 42));
     assert_true(look(l, 115000, 7, 42));
     leases_free(l);
 }

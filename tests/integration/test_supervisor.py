@@ -348,6 +348,17 @@ def test_nothing_survives_a_killed_supervisor(fleet):
     assert guard in left
 
 
+def test_nothing_survives_a_supervisor_killed_while_it_stops(fleet):
+    f = fleet(workers=1).plan("worker", term="slow", handler=True).start()
+    handler = wait_for("handler", lambda: f.fakes("handler"))[0]["handler"]
+    left = [handler] + children_of(f.pid)
+    f.signal(signal.SIGTERM)
+    wait_for("the worker to be asked", lambda: f.fakes("term", "heimdex-worker"))
+    f.signal(signal.SIGKILL)
+    f.process.wait()
+    wait_for("everything to end", lambda: not any(alive(pid) for pid in left), 5)
+
+
 def test_a_dead_guard_is_replaced(fleet):
     f = fleet(workers=1).plan("worker", handler=True).start()
     handler = wait_for("handler", lambda: f.fakes("handler"))[0]["handler"]

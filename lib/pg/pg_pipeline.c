@@ -80,7 +80,10 @@ static void take_opening(struct hx_pg *pg, PGresult *result) {
     if (status == PGRES_PIPELINE_SYNC) {
         pg->opening = false;
     } else if (status != PGRES_TUPLES_OK) {
-        pg_error_of_result(&pg->why, result);
+        if (PQresultErrorField(result, PG_DIAG_SQLSTATE))
+            pg_error_of_result(&pg->why, result);
+        else /* libpq's own: the server is gone */
+            pg_error_of_text(&pg->why, PQresultErrorMessage(result));
         pg->has_why = pg->doomed = true;
     }
     PQclear(result);

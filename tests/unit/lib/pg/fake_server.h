@@ -18,6 +18,7 @@ struct fake {
     char port[8];
     const void *answer; /* to the first packet; NULL: none */
     size_t answer_len;
+    bool once; /* and mute from then on */
     atomic_bool stop;
     atomic_bool relay;
     atomic_bool frozen_to_client, frozen_to_server; /* bytes stay where they are */
@@ -79,6 +80,7 @@ static inline void fake_serve_pair(struct fake *f, struct pollfd *client, struct
         char packet[1024];
         alive = recv(client->fd, packet, sizeof packet, 0) > 0 &&
                 send(client->fd, f->answer, f->answer_len, MSG_NOSIGNAL) > 0;
+        f->mute = f->once;
     }
     if (alive && server->fd >= 0 && server->revents && !f->frozen_to_client)
         alive = fake_move(server->fd, client->fd, NULL);

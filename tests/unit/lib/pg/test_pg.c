@@ -104,6 +104,32 @@ static void a_wrong_password_is_known_in_any_language(void **state) {
     fake_stop(&f);
 }
 
+/* It has let us in, and is killed before the session is made ready: nothing is wrong with what we asked for. */
+static void a_server_that_dies_when_a_session_begins_is_away(void **state) {
+    (void)state;
+    static const char welcome[] = "R\0\0\0\x08\0\0\0\0"
+                                  "S\0\0\0\x18server_version\0"
+                                  "15.0\0"
+                                  "S\0\0\0\x17in_hot_standby\0off\0"
+                                  "S\0\0\0\x26"
+                                  "default_transaction_read_only\0off\0"
+                                  "K\0\0\0\x0c\0\0\0\x01\0\0\0\x02"
+                                  "Z\0\0\0\x05I";
+    struct fake f = { .answer = welcome, .answer_len = sizeof welcome - 1, .once = true };
+    fake_start(&f);
+    struct live l;
+    open_at(&l, "127.0.0.1", f.port, 5000, true);
+    struct outcome o;
+    live_submit(&l, &one, 5000, &o);
+    LIVE_UNTIL(&l, l.ups == 1);
+    f.cut = true;
+    LIVE_UNTIL(&l, o.ends);
+    assert_int_equal(o.class, HX_PG_UNAVAILABLE);
+    assert_non_null(strstr(o.error.message, "closed the connection"));
+    live_close(&l);
+    fake_stop(&f);
+}
+
 /* Whatever the attempt that is under way will come to. */
 static void what_is_known_is_said_while_it_is_tried_again(void **state) {
     (void)state;
@@ -299,6 +325,7 @@ int main(void) {
         cmocka_unit_test(a_refused_connection_is_tried_until_the_deadline),
         cmocka_unit_test(an_unusable_keyword_is_said),
         cmocka_unit_test(a_wrong_password_is_known_in_any_language),
+        cmocka_unit_test(a_server_that_dies_when_a_session_begins_is_away),
         cmocka_unit_test(what_is_known_is_said_while_it_is_tried_again),
         cmocka_unit_test(an_unknown_database_may_come),
         cmocka_unit_test(a_listener_that_never_answers_meets_the_deadline),

@@ -314,3 +314,9 @@ def test_a_lock_that_is_not_granted(migrate):
         holder.rollback()
     assert migrate.version() is None
     migrate("upgrade", "head")
+
+
+def test_the_sweep_begins_behind_slower_clocks(migrate, database):
+    """Whose jobs come in with ids of before: it walks each id once."""
+    migrate("upgrade", "head")
+    assert database.one("select position < heimdex_uuid_floor(now() - interval '2 min') from sweep")

@@ -77,11 +77,23 @@ static void what_is_delivered_is_struck_off_while_kafka_is_silent(void **state) 
     assert_int_equal(scheduler.relay->done_count, 0);
 }
 
+/* heimdex_submit() says so when it commits, and nobody else publishes its jobs. */
+static void a_word_of_the_database_is_heeded_at_once(void **state) {
+    (void)state;
+    check_round(200);
+    heard("heimdex_outbox", "", scheduler.relay);
+    hx_loop_once(scheduler.loop, 0);
+    assert_non_null(pending);
+    assert_string_equal(pending->told.data, "relay: take");
+    answer(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(many_rows_are_taken_at_once, begin_short, end),
         cmocka_unit_test_setup_teardown(rows_of_many_jobs_are_fewer, begin, end),
         cmocka_unit_test_setup_teardown(a_few_find_out_whether_kafka_is_back, begin_short, end),
+        cmocka_unit_test_setup_teardown(a_word_of_the_database_is_heeded_at_once, begin_short, end),
         cmocka_unit_test_setup_teardown(what_is_delivered_is_struck_off_while_kafka_is_silent, begin_short, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

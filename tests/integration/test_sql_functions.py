@@ -1,25 +1,39 @@
-"""heimdex_submit() from SQL: what it writes, and what whoever calls it may. Its limits: test_submit_refusals.py; beside others: test_isolation_waiting.py."""
+"""What runs with the owner's rights: heimdex_submit() from SQL, and the partitions of others. What whoever calls them may, what comes of it, and what
+the roles may that the migration makes.
+heimdex_submit()'s limits: test_submit_refusals.py; beside others: test_isolation_waiting.py."""
+from contextlib import contextmanager
+
 import psycopg2
 import pytest
 
 from support.submission import ORG
+from support.wait import until
 
 pytestmark = pytest.mark.quick
 
 
-@pytest.fixture
-def caller(postgres, migrated):
-    """A session of somebody who may call it, and nothing else."""
-    user = "caller_" + migrated.name[-8:]
-    postgres.admin(f"create role \"{user}\" login password 'x'")
-    migrated.sql(f'grant execute on function heimdex_submit to "{user}"')
+@contextmanager
+def login(postgres, migrated, name, more=""):
+    """A session of a role of its own."""
+    user = name + "_" + migrated.name[-8:]
+    postgres.admin(f"create role \"{user}\" login password 'x' {more}")
     env = migrated.env
     session = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], dbname=migrated.name, user=user, password="x")
     session.autocommit = True
-    yield session.cursor()
-    session.close()
-    migrated.sql(f'revoke all on function heimdex_submit from "{user}"')
-    postgres.admin(f'drop role "{user}"')
+    try:
+        yield session.cursor()
+    finally:
+        session.close()
+        migrated.sql(f'revoke all on function heimdex_submit from "{user}"')
+        postgres.admin(f'drop role "{user}"')
+
+
+@pytest.fixture
+def caller(postgres, migrated):
+    """A session of somebody who may call heimdex_submit(), and nothing else."""
+    with login(postgres, migrated, "caller") as cursor:
+        migrated.sql(f'grant execute on function heimdex_submit to "{cursor.connection.info.user}"')
+        yield cursor
 
 
 def test_it_writes_what_the_programs_write(migrated):
@@ -36,6 +50,29 @@ def test_it_writes_what_the_programs_write(migrated):
     assert migrated.sql("select kind, ids::text[], due <= now() from outbox") == [("announce", [job], True)]
     assert migrated.one("select heimdex_submit('thumbnail', org_id => %s, idempotency_key => 'k')::text", ORG) == job
     assert migrated.one("select (select count(*) from job_event) + (select count(*) from delta) + (select count(*) from outbox)") == 3
+
+
+def test_a_key_is_its_organisations(migrated):
+    orgs = ORG, "00000000-0000-0000-0000-000000000000"
+    jobs = [migrated.one("select heimdex_submit('t', org_id => %s, idempotency_key => 'k')::text", org) for org in orgs * 2]
+    assert jobs[0] != jobs[1] and jobs[2:] == jobs[:2]
+
+
+def test_the_relay_is_told_when_it_commits(migrated):
+    """And not of one that is delayed: the scheduler looks for those."""
+    relay, client = migrated.connect(autocommit=True), migrated.connect()
+    try:
+        relay.cursor().execute("listen heimdex_outbox")
+        migrated.one("select heimdex_submit('t', run_at => now() + interval '1 h')::text")
+        client.cursor().execute("select heimdex_submit('t')")
+        relay.poll()
+        assert relay.notifies == []
+        client.commit()
+        until(lambda: relay.poll() or relay.notifies, what="a word")
+        assert [notify.channel for notify in relay.notifies] == ["heimdex_outbox"]
+    finally:
+        client.close()
+        relay.close()
 
 
 def test_a_delayed_one_is_announced_when_it_is_due(migrated):
@@ -74,6 +111,40 @@ def test_the_callers_own_tables_are_not_the_ledgers(caller, migrated, path):
         caller.execute(f"select count(*) from pg_temp.{table}")
         assert caller.fetchone() == (0,), table
         assert migrated.one(f"select count(*) from {table}") == (0 if table == "job_type" else 1), table
+
+
+def test_partitions_are_made_for_who_may_make_none(caller, migrated):
+    user = caller.connection.info.user
+    last = migrated.one("select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'job_event'::regclass and inhrelid::regclass::text ~ '[0-9]$'")
+    migrated.sql(f"drop table {last}")
+    migrated.sql(f'grant execute on function heimdex_upkeep_partitions to "{user}"')
+    try:
+        caller.execute("select heimdex_upkeep_partitions()")
+        assert caller.fetchone() == (1,)
+        assert migrated.one("select pg_get_userbyid(relowner) from pg_class where oid = %s::regclass", last) == migrated.env["PGUSER"]
+    finally:
+        migrated.sql(f'revoke all on function heimdex_upkeep_partitions from "{user}"')
+
+
+def test_the_runtime_owns_nothing_and_changes_no_event(migrated):
+    rights = "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"
+    may = [right for right in rights if migrated.one("select has_table_privilege('heimdex_runtime', 'job_event', %s)", right)]
+    assert may == ["SELECT", "INSERT"]
+    assert migrated.sql("select from pg_class where relowner = 'heimdex_runtime'::regrole") == []
+    assert migrated.one("select bool_and(has_function_privilege('heimdex_runtime', oid, 'execute')) from pg_proc "
+                        "where proname in ('heimdex_submit', 'heimdex_upkeep_partitions')")
+
+
+def test_the_api_sees_one_organisation(postgres, migrated):
+    migrated.one("select heimdex_submit('t', org_id => %s)", ORG)
+    migrated.one("select heimdex_submit('t')")
+    with login(postgres, migrated, "api", "in role heimdex_api") as cursor:
+        for org, seen in ((ORG, [(ORG,)]), ("", [])):
+            cursor.execute("select set_config('app.current_org_id', %s, false)", (org,))
+            cursor.execute("select org_id::text from job")
+            assert cursor.fetchall() == seen
+            cursor.execute("select count(*) from job_event")
+            assert cursor.fetchone() == (len(seen),)
 
 
 @pytest.mark.parametrize("schema", ["public", "Odd, one"])

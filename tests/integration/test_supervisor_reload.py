@@ -234,6 +234,23 @@ def test_a_stop_while_reloading(fleet):
     assert not [e for e in f.events() if e["level"] in ("error", "err", 3)]
 
 
+def test_a_stop_takes_a_reload_back(fleet):
+    """What would have made it succeed comes too late: nobody is started any more."""
+    f = full(fleet(file=TWO).plan("worker", term="slow").start())
+    f.plan("scheduler", ready=False).configure(TWO + "worker = { slots = 3; };\n").signal(signal.SIGHUP)
+    wait_for("a trial", lambda: len(f.fakes("start")) == 5)
+    f.signal(signal.SIGTERM)
+    f.wait_notified("STOPPING=1")
+    outcome = f.ask({"op": "reloaded", "reload": 1})
+    assert outcome["done"] and (outcome["code"], outcome["message"]) == (EX_TEMPFAIL, "the fleet is stopping")
+    f.plan("scheduler")
+    os.kill(f.schedulers()[-1], signal.SIGKILL)
+    wait_for("its death", lambda: f.deaths("scheduler"))
+    open(f"{f.dir}/go", "w").close()
+    assert f.wait() == 0
+    assert len(f.fakes("start", "heimdex-worker")) == 3
+
+
 def test_a_reload_while_stopping(fleet):
     f = full(fleet(file=TWO).plan("worker", term="slow").start())
     f.signal(signal.SIGTERM)

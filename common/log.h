@@ -55,6 +55,8 @@ void hx_log(enum hx_log_level level, const struct hx_log_ctx *ctx, const char *f
 /* For tools, whose stderr is for people: an entry for the journal alone, where there is one. */
 void hx_log_note(const struct hx_log_ctx *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool hx_log_enabled(enum hx_log_level level);
+/* True where stderr is the journal. */
+bool hx_log_has_journal(void);
 /* Writes whole lines of another process to stderr as they are, under the same rules. */
 void hx_log_forward(const char *lines, size_t n);
 /* True for a line that one of our programs logged to a pipe, as JSON or text; its beginning is enough. */

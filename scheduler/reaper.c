@@ -37,7 +37,8 @@ static void say_reaped(const struct death *d, const struct hx_reaped *reaped) {
     ctx.error_code = d->code;
     ctx.detail_json = counts;
     hx_notice(&ctx,
-              "worker %s: %s; of its jobs %lld had started, %lld had ended unwritten, %lld were untouched, %lld are "
+              "worker %s: %s; of its jobs %lld had started, %lld had ended unwritten or were cut short, %lld were "
+              "untouched, %lld are "
               "dead letters",
               worker, d->message, (long long)reaped->started, (long long)reaped->ended, (long long)reaped->untouched,
               (long long)reaped->dead_lettered);

@@ -216,12 +216,21 @@ static int check(const struct parse *p) {
     return p->program->check && (p->check || starts) ? p->program->check(p->ret->config, p->user) : 0;
 }
 
+/* A daemon's end is an operator's business: where it is one of the journal's lines, it is one that can be found by its event. */
+static int refuse(const struct parse *p, const char *why) {
+    if (!p->program->checks_at_start || p->show || p->check || !hx_log_has_journal())
+        return complain(p, HX_EXIT_CONFIG, "%s", why);
+    hx_log_init(&(struct hx_log_options){ .service = p->program->name, .level = HX_LOG_INFO });
+    hx_error(HX_EVENT("configuration.refused"), "%s", why);
+    return HX_EXIT_CONFIG;
+}
+
 static int finish(struct parse *p) {
     struct hx_config_error error = { 0 };
     int r = p->config_fd >= 0 ? load_packed(p->config_fd, &p->ret->config, &error)
                               : hx_config_load(p->config, &p->ret->config, &error);
     if (r < 0)
-        return complain(p, HX_EXIT_CONFIG, "%s", error.message);
+        return refuse(p, error.message);
     if (p->check)
         hx_handler_check_programs(p->ret->config);
     if (p->config_fd < 0)

@@ -1,11 +1,11 @@
 /* Secrets: from files first, then from the environment. */
+#include "lib/config/read.h"
 #include "lib/config/state.h"
 
 #include "common/redact.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,22 +19,10 @@ void hx_secret_set_root(const char *root) {
 
 /* The trimmed content of a file. 0 and *ret (the caller frees), -ENOENT where there is none or it is empty, else -errno. */
 static int read_secret(const char *path, char **ret) {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return errno == ENOTDIR ? -ENOENT : -errno;
     _cleanup_buf_ struct hx_buf content = { 0 };
-    for (;;) {
-        ssize_t n = read(fd, hx_buf_reserve(&content, 4096), 4096);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        content.len += (size_t)n;
-        if (content.len > SECRET_MAX)
-            return -EFBIG;
-    }
+    int r = hx_config_read(path, SECRET_MAX, &content);
+    if (r < 0)
+        return r == -ENOTDIR ? -ENOENT : r;
     const char *start = content.data, *end = content.data + content.len;
     while (start < end && isspace((unsigned char)*start))
         start++;
@@ -65,7 +53,7 @@ static int find_secret(struct hx_config *c, const char *name, char **ret_value, 
                 *ret_where = hx_printf("secret file %s", paths[i]);
                 found = 1;
             } else if (r != -ENOENT) {
-                hx_config_warn(c, "secret file %s: %s, ignoring", paths[i], strerror(-r));
+                hx_config_warn(c, "secret file %s: %s, ignoring", paths[i], hx_config_read_problem(r));
             }
         }
         free(paths[i]);

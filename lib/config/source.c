@@ -1,10 +1,10 @@
 #include "lib/config/source.h"
 
+#include "lib/config/read.h"
 #include "lib/config/state.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,24 +32,6 @@ struct hx_source_line hx_source_where(const struct hx_source *s, unsigned n) {
     if (n < 1)
         n = 1;
     return s->lines[HX_MIN((size_t)n, s->line_count) - 1];
-}
-
-static int read_whole(const char *path, struct hx_buf *out) {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
-    for (;;) {
-        ssize_t n = read(fd, hx_buf_reserve(out, 16384), 16384);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return 0;
-        out->len += (size_t)n;
-        if (out->len > FILE_MAX)
-            return -EFBIG;
-    }
 }
 
 static void push_line(struct hx_source *s, const char *file, unsigned line) {
@@ -228,9 +210,9 @@ static int read_lines(struct hx_source *s, const struct hx_buf *content, const c
 
 static int read_file(struct hx_source *s, const char *path, unsigned depth, struct hx_config_error *e) {
     _cleanup_buf_ struct hx_buf content = { 0 };
-    int r = read_whole(path, &content);
+    int r = hx_config_read(path, FILE_MAX, &content);
     if (r < 0)
-        return hx_config_fail(e, r, "%s: %s", path, strerror(-r));
+        return hx_config_fail(e, r, "%s: %s", path, hx_config_read_problem(r));
     s->files = hx_realloc(s->files, (s->file_count + 1) * sizeof *s->files);
     char *file = s->files[s->file_count++] = hx_strdup(path);
     if (content.len > 0 && memchr(content.data, '\0', content.len))

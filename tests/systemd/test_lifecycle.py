@@ -40,6 +40,7 @@ def test_a_reload_of_a_bad_file(service, machine, jobs):
     machine.write(service.config, "worker : {\n  slotz = 3;\n};\n", mode="0640", owner="root:heimdex")
     assert machine.systemctl("reload", service.unit, check=False).returncode != 0
     why = f"{service.config}:2: worker.slotz: unknown key, did you mean worker.slots?"
+    assert not machine.journal("SYSLOG_IDENTIFIER=env")  # which calls heimdexctl
     service.wait_status("2 workers, 0 jobs running", f"reload refused: {why}")
     service.wait_message(f"reload refused, the old configuration stays: {why}")
     assert service.show("ActiveState", "SubState", "MainPID") == ["active", "running", str(main)]
@@ -48,6 +49,21 @@ def test_a_reload_of_a_bad_file(service, machine, jobs):
     service.configure()
     machine.systemctl("reload", service.unit)
     until(lambda: "refused" not in service.status, what="a STATUS of the good file")
+
+
+def test_a_reload_with_a_pipe_among_its_files(service, machine):
+    """Nobody waits for what may come out of it, nor does the next start."""
+    service.start()
+    pipe = "/etc/heimdex/handlers.d/pipe.conf"
+    machine.run("mkfifo", "--mode=644", pipe)
+    try:
+        assert machine.systemctl("reload", service.unit, check=False).returncode != 0
+        why = f"{pipe}: a pipe or a socket, must be a file"
+        service.wait_status("2 workers, 0 jobs running", f"reload refused: {why}")
+        assert machine.systemctl("restart", service.unit, check=False).returncode != 0
+        assert service.show("ActiveState", "ExecMainStatus") == ["failed", "78"]
+    finally:
+        machine.run("rm", pipe)
 
 
 def test_a_reload_without_its_file(service, machine):

@@ -115,3 +115,5 @@ def test_a_configuration_it_cannot_work_with_is_final(service, machine):
     assert machine.systemctl("start", service.unit, check=False).returncode != 0
     assert service.show("ActiveState", "ExecMainStatus", "NRestarts") == ["failed", "78", "0"]
     service.wait_message("/etc/heimdex/heimdex.conf:1: worker.slotz: unknown key")
+    entry, = machine.journal(f"_SYSTEMD_UNIT={service.unit}", "HEIMDEX_EVENT=configuration.refused")  # what alerts are put on
+    assert entry["SYSLOG_IDENTIFIER"] == "heimdex-supervisor" and entry["PRIORITY"] == "3" and "MESSAGE_ID" in entry

@@ -87,6 +87,11 @@ static void unreadable_is_a_warning(void **s) {
     assert_int_equal(n, 1);
     assert_non_null(strstr(warnings[0], "/secrets/pgpassword/pgpassword: Is a directory, ignoring"));
     rmdir(in_scratch("secrets/pgpassword/pgpassword"));
+    mkfifo(in_scratch("secrets/pgpassword/pgpassword"), 0600);
+    _cleanup_config_ struct hx_config *pipe = load("");
+    assert_non_null(
+        strstr(hx_config_warnings(pipe, &n)[0], "pgpassword: a pipe or a socket, must be a file, ignoring"));
+    unlink(in_scratch("secrets/pgpassword/pgpassword"));
     put_bytes("secrets/pgpassword/pgpassword", "a\0b", 3);
     _cleanup_config_ struct hx_config *binary = load("");
     assert_int_equal(binary->warning_count, 1);

@@ -63,6 +63,14 @@ static void empty_and_missing(void **s) {
     assert_string_equal(complaint(&folder, -EISDIR), "/a.conf: Is a directory");
 }
 
+/* Whoever opens one waits until somebody else does. */
+static void a_pipe_is_no_file(void **s) {
+    (void)s;
+    _cleanup_source_ struct hx_source source = { 0 };
+    assert_int_equal(mkfifo(in_scratch("a.conf"), 0600), 0);
+    assert_string_equal(complaint(&source, -ESPIPE), "/a.conf: a pipe or a socket, must be a file");
+}
+
 static void check_where(const struct hx_source *source, unsigned n, const char *file, unsigned line) {
     struct hx_source_line at = hx_source_where(source, n);
     assert_string_equal(at.file, in_scratch(file));
@@ -101,8 +109,8 @@ static void bad_includes(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        scratch_test(numbers),  scratch_test(texts),        scratch_test(empty_and_missing),
-        scratch_test(includes), scratch_test(bad_includes),
+        scratch_test(numbers),           scratch_test(texts),    scratch_test(a_pipe_is_no_file),
+        scratch_test(empty_and_missing), scratch_test(includes), scratch_test(bad_includes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,11 +228,11 @@ void hx_log_note(const struct hx_log_ctx *ctx, const char *fmt, ...) {
     put_journal(&entry, false);
 }
 
-/* What a tool has to say before it ends must not be lost: unlike the log, this waits for its reader, a while. */
 bool hx_log_has_journal(void) {
     return hx_log_journal_attached(STDERR_FILENO);
 }
 
+/* What a tool has to say before it ends must not be lost: unlike the log, this waits for its reader, a while. */
 void hx_complain(const char *fmt, ...) {
     int saved_errno = errno;
     _cleanup_buf_ struct hx_buf message = { 0 }, out = { 0 };

@@ -20,7 +20,10 @@ def alive(pid):
 def living():
     return [pid for pid in open({pids!r}).read().split() if alive(pid)]
 def noted(n):
-    while not os.path.exists({pids!r}) or len(open({pids!r}).read().split()) < n: time.sleep(0.01)
+    end = time.monotonic() + 20
+    while not os.path.exists({pids!r}) or len(open({pids!r}).read().split()) < n:
+        assert time.monotonic() < end, "the daemons are not noted"
+        time.sleep(0.01)
 if os.environ['HEIMDEX_ATTEMPT'] == '1':
     {first}
 {then}
